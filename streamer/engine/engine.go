@@ -7,6 +7,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // ErrExpired says that entries after the offset asked for are no longer kept.
@@ -16,10 +17,10 @@ var ErrExpired = errors.New("the entries after this offset are no longer kept")
 type Engine interface {
 	// Epoch names the numbering. An offset is never used twice in an epoch.
 	Epoch() string
-	// Append numbers a batch of entries of one log in the order given, keeps copies of them, and returns the last offset.
-	// Entries of a batch have consecutive offsets; between batches there may be holes. It blocks, until ctx ends, while the
-	// publisher is more than half the kept bytes behind, so that a burst cannot push unread entries out.
-	Append(ctx context.Context, batch []Entry) (last uint64, err error)
+	// Append numbers a batch of entries of one log in the order given, keeps copies of them, and returns the last offset. It
+	// blocks, until ctx ends, while the publisher is more than half the kept bytes behind, so that a burst cannot push unread
+	// entries out. On an error, n says how many entries of the batch were taken.
+	Append(ctx context.Context, batch []Entry) (last uint64, n int, err error)
 	// Read fills buf with entries after the offset given, oldest first, and returns how many; 0 at the head. Where entries
 	// after it have been dropped, it returns ErrExpired; Oldest then says from where on entries are kept.
 	Read(after uint64, buf []Entry) (int, error)
@@ -31,13 +32,26 @@ type Engine interface {
 	Head() uint64
 	// Oldest is the smallest cursor offset that can be resumed from without a loss: everything after it is kept.
 	Oldest() uint64
+	// Resume says where a client that hands back a cursor goes on, and what it has missed.
+	Resume(c Cursor) Resume
+	// Stats says what is kept.
+	Stats() Stats
 }
 
 // Resume is where a cursor leads to.
 type Resume struct {
 	// From is the offset to go on after.
 	From uint64
-	// Lost says that entries between the cursor and From are gone; Missed is their number, 0 where the epoch is unknown.
+	// Lost says that entries between the cursor and From are gone, Missed how many. Where EpochUnknown is set, the cursor is
+	// not of this numbering and the number is not known.
 	Lost, EpochUnknown bool
 	Missed             uint64
+}
+
+// Stats describes what an engine keeps.
+type Stats struct {
+	// Entries and Bytes are what is kept, Bytes as memory taken; MaxBytes is the bound.
+	Entries, Bytes, MaxBytes int
+	// Held is how long ago the oldest kept entry was seen; 0 when there is none.
+	Held time.Duration
 }
