@@ -1,0 +1,268 @@
+package filter
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Limits bound one client's filter. A zero field means its default.
+type Limits struct {
+	// Values is the number of expressions in all fields together; default 100.
+	Values int
+	// Suffixes is the number of domain suffixes; default 1,000.
+	Suffixes int
+	// PatternBytes is the length of an expression; default 256.
+	PatternBytes int
+	// ProgramSize is the number of instructions that an expression may compile to; default 400.
+	ProgramSize int
+	// Regexps is the number of expressions that need the regular expression engine; default 10. Plain text, anchors, "." and
+	// ".*", and small alternatives of them do not.
+	Regexps int
+}
+
+// DefaultLimits are those that hold where nothing else is configured.
+func DefaultLimits() Limits {
+	return Limits{Values: 100, Suffixes: 1000, PatternBytes: 256, ProgramSize: 400, Regexps: 10}
+}
+
+func (l Limits) withDefaults() Limits {
+	d := DefaultLimits()
+	for _, field := range []struct{ have, want *int }{
+		{&l.Values, &d.Values}, {&l.Suffixes, &d.Suffixes}, {&l.PatternBytes, &d.PatternBytes},
+		{&l.ProgramSize, &d.ProgramSize}, {&l.Regexps, &d.Regexps},
+	} {
+		if *field.have <= 0 {
+			*field.have = *field.want
+		}
+	}
+	return l
+}
+
+// field is a bit for each part of a query.
+type field uint8
+
+const (
+	domainField field = 1 << iota
+	issuerField
+	sourceField
+	suffixField
+	excludeDomainField
+	excludeIssuerField
+)
+
+const excludes = excludeDomainField | excludeIssuerField
+
+// clause is one field's patterns.
+type clause struct {
+	field    field
+	patterns []*pattern
+}
+
+// Filter is a compiled query. It is immutable. The nil Filter is the empty one: it matches everything.
+type Filter struct {
+	key      string
+	any      bool
+	needs    field // the positive fields that are given
+	plain    field // those of them without regular expressions
+	clauses  []clause
+	suffixes []string
+	regexps  int
+}
+
+// Compile checks a query and makes it a filter, nil when the query is empty. Its errors are of type *Error.
+func Compile(q Query, limits Limits) (*Filter, error) {
+	limits = limits.withDefaults()
+	f := &Filter{}
+	if err := f.setMode(q.Mode); err != nil {
+		return nil, err
+	}
+	for _, part := range q.parts() {
+		if err := f.addClause(part, limits); err != nil {
+			return nil, err
+		}
+	}
+	if err := f.setSuffixes(q.Suffix, limits); err != nil {
+		return nil, err
+	}
+	if len(f.clauses) == 0 && len(f.suffixes) == 0 {
+		return nil, nil
+	}
+	if f.regexps > limits.Regexps {
+		return nil, &Error{f.regexpParams(), fmt.Sprintf("need %d regular expressions, more than the %d a client may have; "+
+			"use suffix= or plain text", f.regexps, limits.Regexps)}
+	}
+	f.key, f.plain = f.canonical(), f.plainFields()
+	return f, nil
+}
+
+// part is one field of a query.
+type part struct {
+	field  field
+	param  string
+	values Values
+}
+
+func (q Query) parts() []part {
+	return []part{
+		{domainField, "domain", q.Domain},
+		{issuerField, "issuer", q.Issuer},
+		{sourceField, "source", q.Source},
+		{excludeDomainField, "exclude_domain", q.ExcludeDomain},
+		{excludeIssuerField, "exclude_issuer", q.ExcludeIssuer},
+	}
+}
+
+// paramNames are the names of fields, as queries have them.
+func (f field) param() string {
+	for _, p := range (Query{}).parts() {
+		if p.field == f {
+			return p.param
+		}
+	}
+	return "suffix"
+}
+
+func (f *Filter) setMode(mode string) error {
+	switch strings.ToLower(mode) {
+	case "", "all":
+	case "any":
+		f.any = true
+	default:
+		return &Error{"mode", fmt.Sprintf("is %.20q; give all or any", mode)}
+	}
+	return nil
+}
+
+func (f *Filter) addClause(p part, limits Limits) error {
+	if len(p.values) == 0 {
+		return nil
+	}
+	if len(p.values) > limits.Values {
+		return &Error{p.param, fmt.Sprintf("has %d values, more than %d; split them over several connections", len(p.values), limits.Values)}
+	}
+	var all []*pattern
+	for _, value := range p.values {
+		patterns, err := parsePattern(p.param, value, limits)
+		if err != nil {
+			return err
+		}
+		if p.field&(domainField|excludeDomainField) != 0 {
+			patterns = withALabels(patterns)
+		}
+		all = append(all, patterns...)
+	}
+	slices.SortFunc(all, func(a, b *pattern) int { return strings.Compare(a.key, b.key) })
+	all = slices.CompactFunc(all, func(a, b *pattern) bool { return a.key == b.key })
+	for _, pattern := range all {
+		if pattern.re != nil {
+			f.regexps++
+		}
+	}
+	f.clauses = append(f.clauses, clause{p.field, all})
+	f.needs |= p.field &^ excludes
+	return nil
+}
+
+func (f *Filter) setSuffixes(values Values, limits Limits) error {
+	suffixes, err := parseSuffixes(values, limits.Suffixes)
+	if err != nil || len(suffixes) == 0 {
+		return err
+	}
+	f.suffixes = suffixes
+	f.needs |= suffixField
+	return nil
+}
+
+// regexpParams names the fields that need the engine.
+func (f *Filter) regexpParams() string {
+	var params []string
+	for _, c := range f.clauses {
+		if slices.ContainsFunc(c.patterns, func(p *pattern) bool { return p.re != nil }) {
+			params = append(params, c.field.param())
+		}
+	}
+	return strings.Join(params, ", ")
+}
+
+// plainFields are the positive fields that are decided without the engine.
+func (f *Filter) plainFields() field {
+	plain := f.needs
+	for _, c := range f.clauses {
+		if slices.ContainsFunc(c.patterns, func(p *pattern) bool { return p.re != nil }) {
+			plain &^= c.field
+		}
+	}
+	return plain
+}
+
+// canonical makes the key: the same for filters that mean the same by the rules of this package.
+func (f *Filter) canonical() string {
+	var key strings.Builder
+	if f.any && f.needs&(f.needs-1) != 0 {
+		key.WriteString("mode=any")
+	}
+	write := func(param, value string) {
+		if key.Len() > 0 {
+			key.WriteByte('&')
+		}
+		key.WriteString(param + "=" + url.QueryEscape(value))
+	}
+	for _, c := range f.clauses {
+		for _, p := range c.patterns {
+			write(c.field.param(), p.key)
+		}
+	}
+	for _, suffix := range f.suffixes {
+		write("suffix", suffix)
+	}
+	return key.String()
+}
+
+// Key is the canonical form: filters with equal keys match the same records. It is empty for the empty filter.
+func (f *Filter) Key() string {
+	if f == nil {
+		return ""
+	}
+	return f.key
+}
+
+// Regexps is how many expressions need the regular expression engine: 0 for plain text and suffixes.
+func (f *Filter) Regexps() int {
+	if f == nil {
+		return 0
+	}
+	return f.regexps
+}
+
+// decide says whether a record matches, given the fields of which some value matched it.
+func (f *Filter) decide(matched field) bool {
+	positive := matched &^ excludes
+	switch {
+	case matched&excludes != 0:
+		return false
+	case f.any:
+		return positive != 0 || f.needs == 0
+	}
+	return positive == f.needs
+}
+
+// size is the number of patterns and suffixes.
+func (f *Filter) size() int {
+	n := len(f.suffixes)
+	for _, c := range f.clauses {
+		n += len(c.patterns)
+	}
+	return n
+}
+
+// regexpsOnly is the filter's expressions that need the engine, alone.
+func (f *Filter) regexpsOnly() *Filter {
+	only := &Filter{any: true}
+	for _, c := range f.clauses {
+		patterns := slices.DeleteFunc(slices.Clone(c.patterns), func(p *pattern) bool { return p.re == nil })
+		only.clauses = append(only.clauses, clause{c.field, patterns})
+	}
+	return only
+}
