@@ -1,0 +1,96 @@
+package publish
+
+import (
+	"github.com/certstream-operator/certstream-operator/streamer/certificate"
+	"github.com/certstream-operator/certstream-operator/streamer/engine"
+	"github.com/certstream-operator/certstream-operator/streamer/filter"
+	"github.com/certstream-operator/certstream-operator/streamer/message"
+)
+
+// lane is what one goroutine needs to turn entries into messages. Its memory is used again for the next entries.
+type lane struct {
+	record  certificate.Record
+	encoder *message.Encoder
+	issuers message.Issuers
+	issuer  []byte
+
+	items   []item
+	json    []byte
+	matches []int32
+	damaged []*engine.Entry // entries that did not parse whole
+}
+
+// item is one entry, encoded in the kinds that somebody reads.
+type item struct {
+	entry   *engine.Entry
+	json    [message.Kinds]span
+	matches span
+}
+
+// span is a part of a lane's slices.
+type span struct{ from, to int }
+
+func (s span) empty() bool { return s.from == s.to }
+
+// keptJSON is how much encoded text a lane keeps room for between batches.
+const keptJSON = 1 << 20
+
+func newLane(epoch string, issuers message.Issuers) *lane {
+	return &lane{encoder: message.NewEncoder(epoch), issuers: issuers}
+}
+
+// begin makes e the entry at work.
+func (l *lane) begin(e *engine.Entry) {
+	l.record.Parse(e.DER)
+	l.encoder.Begin(e, &l.record, l.issuers)
+}
+
+// subject is what filters see of the entry at work.
+func (l *lane) subject(e *engine.Entry) filter.Subject {
+	l.issuer = l.record.AppendIssuerAggregated(l.issuer[:0])
+	return filter.Subject{Domains: l.record.Domains(), Issuer: l.issuer, Source: e.Source}
+}
+
+// encode makes the messages of entries that the plan asks for.
+func (l *lane) encode(entries []engine.Entry, p *plan) {
+	if cap(l.json) > keptJSON {
+		l.json = nil
+	}
+	l.items, l.json, l.matches, l.damaged = l.items[:0], l.json[:0], l.matches[:0], l.damaged[:0]
+	for i := range entries {
+		e := &entries[i]
+		l.begin(e)
+		if l.record.Partial() || e.Malformed != "" {
+			l.damaged = append(l.damaged, e)
+		}
+		it := item{entry: e}
+		wanted := p.wanted
+		if len(p.classes) > 0 {
+			wanted, it.matches = l.match(e, p)
+		}
+		for kind := message.Kind(0); kind < message.Kinds; kind++ {
+			if wanted.has(kind) {
+				it.json[kind] = l.append(kind)
+			}
+		}
+		l.items = append(l.items, it)
+	}
+}
+
+func (l *lane) append(kind message.Kind) span {
+	from := len(l.json)
+	l.json, _ = l.encoder.Append(l.json, kind)
+	return span{from, len(l.json)}
+}
+
+// match finds the filter classes of the entry at work, and with them the kinds it is wanted in.
+func (l *lane) match(e *engine.Entry, p *plan) (kinds, span) {
+	from, wanted, subject := len(l.matches), p.wanted, l.subject(e)
+	for i := range p.classes {
+		if p.classes[i].filter.Match(&subject) {
+			l.matches = append(l.matches, int32(i))
+			wanted |= p.classes[i].wanted
+		}
+	}
+	return wanted, span{from, len(l.matches)}
+}

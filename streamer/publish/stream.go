@@ -1,0 +1,127 @@
+package publish
+
+import (
+	"github.com/certstream-operator/certstream-operator/streamer/feed"
+	"github.com/certstream-operator/certstream-operator/streamer/filter"
+	"github.com/certstream-operator/certstream-operator/streamer/message"
+)
+
+// Stream is what clients of one stream kind, framing and filter share: a feed, which exists as long as anybody reads it, and
+// the means to make again what the feed no longer has.
+type Stream struct {
+	// Kind, Framing and Filter are what was subscribed to.
+	Kind    message.Kind
+	Framing feed.Framing
+	Filter  *filter.Filter
+	// Feed holds the frames.
+	Feed *feed.Feed
+
+	publisher *Publisher
+	key       streamKey
+	start     uint64 // the offset from which on the feed has everything
+	readers   int    // guarded by Publisher.mu
+}
+
+type streamKey struct {
+	kind    message.Kind
+	framing feed.Framing
+	filter  string
+}
+
+// Subscribe joins, or opens, the stream of a kind, framing and filter; the nil filter lets everything through. Close it when
+// done.
+func (p *Publisher) Subscribe(kind message.Kind, framing feed.Framing, f *filter.Filter) *Stream {
+	key := streamKey{kind: kind, framing: framing}
+	if f != nil {
+		key.filter = f.Key()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, ok := p.streams[key]
+	if !ok {
+		bound := p.options.FeedBytes
+		if f != nil {
+			bound = min(bound, filteredFeedBytes)
+		}
+		s = &Stream{Kind: kind, Framing: framing, Filter: f, publisher: p, key: key, start: p.from,
+			Feed: feed.New(framing, p.from, bound)}
+		p.streams[key] = s
+		p.plan = nil
+	}
+	s.readers++
+	return s
+}
+
+// Close says that one reader has left.
+func (s *Stream) Close() {
+	p := s.publisher
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.readers--; s.readers == 0 {
+		delete(p.streams, s.key)
+		p.plan = nil
+	}
+}
+
+// Head is the offset up to which everything is in the feed, as far as it matches. The feed may be ahead of it.
+func (s *Stream) Head() uint64 { return max(s.publisher.evaluated.Load(), s.start) }
+
+// kinds is a set of stream kinds.
+type kinds uint8
+
+func (k kinds) has(kind message.Kind) bool { return k&(1<<kind) != 0 }
+
+// feeds are the feeds of each kind.
+type feeds struct {
+	wanted kinds
+	byKind [message.Kinds][]*feed.Feed
+}
+
+func (f *feeds) add(s *Stream) {
+	f.wanted |= 1 << s.Kind
+	f.byKind[s.Kind] = append(f.byKind[s.Kind], s.Feed)
+}
+
+// plan is who reads what: made when streams come or go, and never changed.
+type plan struct {
+	feeds   // of everybody who has no filter
+	classes []class
+	all     []*feed.Feed
+}
+
+// class is a filter and the feeds of its matches.
+type class struct {
+	feeds
+	filter *filter.Filter
+}
+
+// begin fixes who gets a batch that ends at an offset: those who subscribe from now on begin behind it.
+func (p *Publisher) begin(last uint64) *plan {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.from = last
+	if p.plan == nil {
+		p.plan = makePlan(p.streams)
+	}
+	return p.plan
+}
+
+func makePlan(streams map[streamKey]*Stream) *plan {
+	made := &plan{}
+	at := map[string]int{}
+	for key, s := range streams {
+		made.all = append(made.all, s.Feed)
+		if s.Filter == nil {
+			made.add(s)
+			continue
+		}
+		i, ok := at[key.filter]
+		if !ok {
+			i = len(made.classes)
+			at[key.filter] = i
+			made.classes = append(made.classes, class{filter: s.Filter})
+		}
+		made.classes[i].add(s)
+	}
+	return made
+}
