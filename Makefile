@@ -1,0 +1,112 @@
+# Everything a developer runs. `make` alone lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# A dirty tree is marked as such, so that no binary claims to be a commit that it is not.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+PLATFORMS ?= linux/amd64 linux/arm64
+IMAGE   ?= certstream-operator/streamer:$(VERSION)
+
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+
+# What is fetched and built for development lives outside the repository, one folder per version.
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/certstream-operator
+GOLANGCI_LINT_VERSION := v2.15.0
+GOVULNCHECK_VERSION   := v1.9.0
+GOLANGCI_LINT := $(CACHE)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
+GOVULNCHECK   := $(CACHE)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
+CORPUS        := $(CACHE)/corpus-$(shell cat hack/corpus/go.mod hack/corpus/*.go 2>/dev/null | cksum | cut -d' ' -f1).bin
+
+# Arguments for the demo, for example `make demo ARGS="--rate 20000 --no-view"`.
+ARGS ?=
+
+##@ Try it
+
+.PHONY: demo
+demo: bin/streamer $(CORPUS) ## Stream real certificates from an embedded CT log pair (ARGS="--help" shows the flags).
+	@bin/streamer demo --corpus $(CORPUS) $(ARGS)
+
+##@ Build
+
+.PHONY: build
+build: ## Build static binaries for $(PLATFORMS) into dist/.
+	@for platform in $(PLATFORMS); do \
+	  os=$${platform%/*} arch=$${platform#*/}; echo "building dist/streamer-$$os-$$arch"; \
+	  GOOS=$$os GOARCH=$$arch $(BUILD) -o dist/streamer-$$os-$$arch ./cmd/streamer; \
+	done
+
+.PHONY: bin/streamer
+bin/streamer: ## Build the streamer for this machine into bin/.
+	@$(BUILD) -o $@ ./cmd/streamer
+
+.PHONY: image
+image: build ## Build image tarballs of the Dockerfile's streamer target into dist/, without a container engine.
+	@for platform in $(PLATFORMS); do \
+	  go run ./hack/mkimage -dockerfile Dockerfile -target streamer -platform $$platform -name $(IMAGE) \
+	    -arg VERSION=$(VERSION) -arg COMMIT=$(COMMIT) -from build=dist/rootfs-$${platform#*/} \
+	    -file /out/streamer=dist/streamer-$${platform%/*}-$${platform#*/} \
+	    -o dist/streamer-image-$${platform%/*}-$${platform#*/}.tar; \
+	done
+
+.PHONY: generate
+generate: ## Regenerate what is generated: reference documentation.
+	@go generate ./...
+
+.PHONY: clean
+clean: ## Remove build output.
+	@rm -rf bin dist
+
+##@ Check
+
+.PHONY: test
+test: ## Unit tests with the race detector.
+	@hack/test.sh
+
+.PHONY: verify
+verify: $(GOLANGCI_LINT) $(GOVULNCHECK) ## Formatting, vet, lint, generated files, module files, known vulnerabilities.
+	@GOLANGCI_LINT=$(GOLANGCI_LINT) GOVULNCHECK=$(GOVULNCHECK) hack/verify.sh
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Only golangci-lint.
+	@$(GOLANGCI_LINT) run ./...
+
+.PHONY: clients
+clients: bin/streamer $(CORPUS) ## Run clients nobody here wrote against the demo: Python, npm, a browser.
+	@CACHE=$(CACHE) STREAMER=$(CURDIR)/bin/streamer CORPUS=$(CORPUS) hack/clients/run.sh
+
+.PHONY: realct
+realct: ## Follow CT log servers nobody here wrote, built from their modules.
+	@hack/realct/run.sh
+
+.PHONY: bench
+bench: ## Benchmarks of whole paths, each beside a named baseline.
+	@go run ./hack/bench $(ARGS)
+
+##@ Tools
+
+.PHONY: tools
+tools: $(GOLANGCI_LINT) $(GOVULNCHECK) ## Build the pinned tools into $(CACHE).
+
+# GOFLAGS and GOBIN of the caller must not change what is built or where it goes.
+$(GOLANGCI_LINT):
+	@echo "building golangci-lint $(GOLANGCI_LINT_VERSION) from its module (minutes, once)"
+	@cd / && GOFLAGS= GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+
+$(GOVULNCHECK):
+	@echo "building govulncheck $(GOVULNCHECK_VERSION) from its module"
+	@cd / && GOFLAGS= GOBIN=$(@D) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+
+$(CORPUS):
+	@echo "reading real certificates out of pinned Go modules' test data (once)"
+	@mkdir -p $(@D) && cd hack/corpus && GOFLAGS=-mod=mod go run . -o $@
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN {FS = ":.*##"; printf "Usage: make TARGET\n"} \
+	  /^[a-zA-Z_\/-]+:.*?##/ { printf "  %-14s %s\n", $$1, $$2 } \
+	  /^##@/ { printf "\n%s\n", substr($$0, 5) }' $(MAKEFILE_LIST)

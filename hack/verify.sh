@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Checks all that a machine can check about the tree beside its tests. Wants GOLANGCI_LINT and GOVULNCHECK: paths of programs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n\033[1m%s\033[0m\n' "$1" | if [[ -t 1 ]]; then cat; else sed 's/\x1b\[[0-9;]*m//g'; fi; }
+
+# Every module of the repository: the project's own, and those under hack/ that keep heavy test tools out of it.
+mapfile -t modules < <(git ls-files '*go.mod' | xargs -n1 dirname)
+
+step "generated files"
+go generate ./...
+
+step "module files"
+for module in "${modules[@]}"; do
+  (cd "$module" && go mod tidy && { [[ $module != . ]] || go mod verify; })
+done
+
+step "gofmt"
+unformatted=$(git ls-files '*.go' | xargs gofmt -l)
+[[ -z $unformatted ]] || { printf 'not formatted, run gofmt -w:\n%s\n' "$unformatted"; exit 1; }
+
+step "go vet"
+go vet ./...
+
+step "golangci-lint"
+"$GOLANGCI_LINT" run ./...
+
+step "govulncheck"
+report=$(mktemp)
+trap 'rm -f "$report"' EXIT
+if "$GOVULNCHECK" ./... >"$report" 2>&1; then
+  tail -n 3 "$report"
+elif grep -qiE 'vuln\.go\.dev|fetching vulnerabilities|no such host|proxyconnect|i/o timeout' "$report"; then
+  echo "not checked: the vulnerability database cannot be reached from here:"
+  head -n 3 "$report"
+else
+  cat "$report"
+  exit 1
+fi
+
+step "clean tree"
+dirty=$(git status --porcelain)
+if [[ -n $dirty ]]; then
+  git --no-pager diff --stat
+  printf 'the tree is not clean; commit these, or what generates them is out of date:\n%s\n' "$dirty"
+  exit 1
+fi
+echo "all checks passed"
