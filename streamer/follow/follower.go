@@ -1,0 +1,363 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
+	"github.com/certstream-operator/certstream-operator/streamer/engine"
+	"github.com/certstream-operator/certstream-operator/streamer/telemetry"
+)
+
+// follower follows one log. Its goroutine owns everything but what mu guards and the atomics; fetches, proofs and issuers are
+// read by goroutines that it waits for.
+type follower struct {
+	shared  *shared
+	spec    atomic.Pointer[LogSpec]
+	source  *engine.Source
+	logger  *slog.Logger
+	pacer   *pacer
+	breaker breaker
+	metrics *telemetry.FollowLog
+	wake    chan struct{} // one token: look again now
+	saved   *LogState     // what to begin with; nil: never followed
+	// fetching ends when the log is gone from the list; the batch at hand is finished.
+	fetching context.Context
+	cancel   context.CancelFunc
+	stopping atomic.Bool
+	helpers  sync.WaitGroup
+
+	log     ctlog.Log
+	reads   sequencer
+	verify  *verifier
+	issuers issuerFetcher
+	begun   bool
+
+	target   ctlog.TreeHead // read up to here, then compare roots
+	polled   time.Time
+	idle     int // polls in a row without growth
+	atHead   time.Time
+	slowness int // how far page and parallelism are halved
+	ease     int // successes since slowness changed
+	failing  bool
+	refresh  bool // take the newest head for the target
+	rewind   rewind
+	condemn  string // the log was caught lying: never verify again
+	proofTry int
+
+	batch  []engine.Entry
+	chains []engine.Fingerprint
+
+	mu   sync.Mutex
+	view view
+
+	slotMu sync.Mutex
+	slot   time.Time // of the next request, where the operator's pace has a time per log
+}
+
+// rewind is what is known of entries that are read a second time.
+type rewind struct {
+	due    time.Time // a rewind is to come; zero: none
+	again  bool      // one has been made since the verified size last moved
+	base   uint64    // index of hashes[0]
+	hashes []ctlog.Hash
+	to     uint64 // entries below have been emitted before
+}
+
+// run follows the log until fetching ends, when the batch at hand is finished, or ctx does, when the engine takes no more.
+func (f *follower) run(ctx context.Context, delay time.Duration) {
+	defer f.end()
+	fetching := f.fetching
+	if !sleep(fetching, delay) {
+		return
+	}
+	for fetching.Err() == nil {
+		wait, err := f.step(ctx, fetching)
+		if fetching.Err() != nil {
+			return
+		}
+		if err != nil {
+			wait = f.failed(err)
+		} else {
+			f.recovered()
+		}
+		f.rest(fetching, wait)
+	}
+}
+
+// end waits for everything the follower has started.
+func (f *follower) end() {
+	f.cancel()
+	f.reads.reset()
+	f.helpers.Wait()
+	if f.log != nil {
+		f.log.Close()
+	}
+}
+
+// step is one round: tree head, entries up to it, root. It returns how long to rest.
+func (f *follower) step(ctx, fetching context.Context) (time.Duration, error) {
+	if err := f.open(); err != nil {
+		return 0, err
+	}
+	if err := f.poll(fetching); err != nil {
+		return 0, err
+	}
+	if err := f.begin(fetching); err != nil {
+		return 0, err
+	}
+	f.skipLag()
+	return f.read(ctx, fetching)
+}
+
+// open makes the log's client if there is none yet.
+func (f *follower) open() error {
+	if f.log != nil {
+		return nil
+	}
+	log, err := f.spec.Load().Open(ctlog.Hooks{Before: f.beforeRequest, After: f.afterRequest})
+	if err != nil {
+		return fmt.Errorf("opening the log: %w", err)
+	}
+	f.log = log
+	return nil
+}
+
+// beforeRequest paces.
+func (f *follower) beforeRequest(ctx context.Context, _ ctlog.Request) error {
+	if every := f.pacer.perLog(); every > 0 {
+		f.slotMu.Lock()
+		now := time.Now()
+		at := f.slot
+		if at.Before(now) {
+			at = now
+		}
+		f.slot = at.Add(every)
+		f.slotMu.Unlock()
+		if !sleep(ctx, at.Sub(now)) {
+			return ctx.Err()
+		}
+	}
+	return f.pacer.wait(ctx)
+}
+
+// afterRequest counts.
+func (f *follower) afterRequest(o ctlog.Outcome) {
+	f.pacer.learn(o)
+	f.metrics.Request(string(or(o.Kind, "ok")))
+	f.mu.Lock()
+	f.view.requests++
+	f.mu.Unlock()
+}
+
+// poll fetches the tree head, unless that was done a moment ago in the middle of a backlog.
+func (f *follower) poll(ctx context.Context) error {
+	if f.target.Size > f.position() && time.Since(f.polled) < f.shared.settings().PollMin && !f.failing {
+		return nil
+	}
+	f.breaker.probing()
+	head, err := f.log.Head(ctx)
+	if err != nil {
+		return err
+	}
+	f.polled = time.Now()
+	f.observe(head)
+	return nil
+}
+
+// read emits entries up to the target and beyond, as long as there are any, and returns how long to rest.
+func (f *follower) read(ctx, fetching context.Context) (time.Duration, error) {
+	for {
+		f.retarget()
+		if f.position() >= f.target.Size {
+			f.breaker.succeeded()
+			return f.reached(fetching), nil
+		}
+		if err := f.readRange(ctx, fetching); err != nil {
+			return 0, err
+		}
+		f.breaker.succeeded()
+		f.prove(fetching)
+		f.takeProof()
+		f.rewindIfDue()
+		if time.Since(f.polled) > f.shared.settings().PollMax {
+			return 0, nil
+		}
+	}
+}
+
+// retarget aims at the newest head once the last one is reached, so that each root that can be checked is.
+func (f *follower) retarget() {
+	latest := f.latest()
+	if f.position() == f.target.Size && f.target.Size > 0 {
+		f.checkRoot(f.target)
+	}
+	if f.position() >= f.target.Size || f.refresh {
+		f.target, f.refresh = latest, false
+	}
+}
+
+// reached is what happens at the head.
+func (f *follower) reached(ctx context.Context) time.Duration {
+	f.atHead = time.Now()
+	f.prove(ctx)
+	f.rewindIfDue()
+	s := f.shared.settings()
+	if f.drained() {
+		return s.ReadOnlyPoll + jitter(s.ReadOnlyPoll/10)
+	}
+	wait := s.PollMin
+	for i := 0; i < f.idle && wait < s.PollMax; i++ {
+		wait += wait / 2
+	}
+	wait = min(wait, s.PollMax)
+	if f.rewind.due.IsZero() {
+		return wait - jitter(wait/10)
+	}
+	return min(wait, max(time.Until(f.rewind.due), 0))
+}
+
+// rest waits for the time to pass, or for news.
+func (f *follower) rest(ctx context.Context, wait time.Duration) {
+	if wait <= 0 {
+		return
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			return
+		case <-f.wake:
+			return
+		case <-ctx.Done():
+			return
+		case p := <-f.verify.proofs:
+			f.proved(p)
+		}
+	}
+}
+
+// live says whether the follower was at its head lately: then what it reads is live, else a backlog.
+func (f *follower) live() bool {
+	return !f.atHead.IsZero() && time.Since(f.atHead) <= f.shared.settings().LiveWithin
+}
+
+// readRange starts fetching what may be fetched, waits for the first range, and emits it.
+func (f *follower) readRange(ctx, fetching context.Context) error {
+	if err := f.plan(fetching); err != nil {
+		return err
+	}
+	r, err := f.reads.take(fetching)
+	if err != nil {
+		return err
+	}
+	if r.err != nil {
+		return r.err
+	}
+	defer r.batch.Release()
+	n := uint64(len(r.batch.Entries))
+	if n == 0 || n > r.end-r.start || r.batch.Entries[0].Index != r.start {
+		return &ctlog.Error{Kind: ctlog.Malformed, Op: "reading entries", Detail: "not the entries asked for"}
+	}
+	if !f.live() {
+		f.shared.catchUp.giveBack(r.end - r.start - n)
+	}
+	if err := f.emit(ctx, r.batch.Entries); err != nil {
+		return err
+	}
+	f.speedUp()
+	return nil
+}
+
+// plan starts fetches: one when tailing, some when behind, those of a backlog within the catch-up rate.
+func (f *follower) plan(ctx context.Context) error {
+	for {
+		start, limit := f.reads.next(f.position())
+		hole := limit > 0
+		if !hole && (start >= f.target.Size || len(f.reads.ranges) >= f.parallel()) {
+			return nil
+		}
+		end := min(f.rangeEnd(start), f.target.Size)
+		if hole {
+			end = min(end, limit)
+		}
+		if !f.live() {
+			if d := f.shared.catchUp.take(f.shared.settings(), end-start); d > 0 {
+				if len(f.reads.ranges) > 0 && !hole {
+					return nil
+				}
+				if !sleep(ctx, d) {
+					return ctx.Err()
+				}
+				continue
+			}
+		}
+		head := f.target
+		f.reads.start(ctx, start, end, func(ctx context.Context) (*ctlog.Batch, error) {
+			return f.log.Entries(ctx, head, start, end)
+		})
+	}
+}
+
+// parallel is the number of ranges to have in flight.
+func (f *follower) parallel() int {
+	if f.target.Size-f.position() <= f.page() {
+		return 1
+	}
+	return max(f.shared.settings().Parallel>>f.slowness, 1)
+}
+
+// page is the size of ranges: what the log serves at once, less while it is slow. Tiles cannot be cut.
+func (f *follower) page() uint64 {
+	page := max(f.log.Page(), 1)
+	if f.source.Protocol == engine.Tiled {
+		return page
+	}
+	return max(page>>(2*f.slowness), 1)
+}
+
+// rangeEnd is the next multiple of the page.
+func (f *follower) rangeEnd(start uint64) uint64 {
+	page := f.page()
+	return (start/page + 1) * page
+}
+
+// slowDown asks for less at once; speedUp takes it back after a while.
+func (f *follower) slowDown() { f.slowness, f.ease = min(f.slowness+1, 4), 0 }
+
+func (f *follower) speedUp() {
+	const after = 16
+	if f.ease++; f.ease >= after && f.slowness > 0 {
+		f.slowness, f.ease = f.slowness-1, 0
+	}
+}
+
+// failed notes a failure and returns how long to wait.
+func (f *follower) failed(err error) time.Duration {
+	s := f.shared.settings()
+	f.refresh = true
+	var e *ctlog.Error
+	kind, asked := ctlog.Kind("internal"), time.Duration(0)
+	if errors.As(err, &e) {
+		kind, asked = e.Kind, e.RetryAfter
+	}
+	if kind == ctlog.NotYet && e.Status == 0 {
+		return max(asked, s.PollMin) // a partial tile that is not due: no failure
+	}
+	switch kind {
+	case ctlog.Forbidden:
+		asked = max(asked, s.ForbiddenWait)
+		err = fmt.Errorf("%w (is the User-Agent with its contact accepted by this operator?)", err)
+	case ctlog.Timeout:
+		f.slowDown()
+	}
+	wait := f.breaker.failed(s, asked)
+	f.noteFailure(err, kind, wait)
+	return wait
+}

@@ -1,0 +1,135 @@
+package follow
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
+)
+
+// observe takes a fetched tree head. A smaller one than before is no fault of the log, only of a cache or a frontend that lags:
+// the larger one stays in force.
+func (f *follower) observe(head ctlog.TreeHead) {
+	latest, have := f.latest(), f.hasHead()
+	switch {
+	case !have || head.Size > latest.Size:
+		f.idle = 0
+		f.setHead(head)
+	case head.Size < latest.Size:
+		f.idle++
+		f.noteRegression(head)
+	case head.Root != latest.Root:
+		f.caughtLying(fmt.Sprintf("two roots for the same size %d", head.Size), latest, head)
+	default:
+		f.idle++
+		if head.Timestamp > latest.Timestamp {
+			f.setHead(head)
+		}
+		f.noteSame()
+	}
+	f.checkFinal(head)
+}
+
+// checkFinal compares the head of a read-only log with the one that the log list states.
+func (f *follower) checkFinal(head ctlog.TreeHead) {
+	final := f.spec.Load().ReadOnly
+	if final == nil || final.Size == 0 || head.Size != final.Size || final.Root == (ctlog.Hash{}) || final.Root == head.Root {
+		return
+	}
+	stated := ctlog.TreeHead{Size: final.Size, Root: final.Root}
+	f.caughtLying(fmt.Sprintf("the root of the final size %d is not the one in the log list", head.Size), stated, head)
+}
+
+// drained says whether nothing more is to come: the log is read-only and its last entry has been read.
+func (f *follower) drained() bool {
+	final := f.spec.Load().ReadOnly
+	return final != nil && f.position() >= f.latest().Size && f.latest().Size >= final.Size
+}
+
+// caughtLying is a proof of misbehaviour: both heads are signed. The stream goes on, marked unverified.
+func (f *follower) caughtLying(why string, a, b ctlog.TreeHead) {
+	if f.condemn == why {
+		return
+	}
+	f.condemn = why
+	f.rewind = rewind{}
+	f.distrust("the log misbehaved: " + why)
+	f.countMisbehaviour()
+	f.logger.Error("the log misbehaved; it is streamed marked unverified from here on", "why", why,
+		"root_a", fmt.Sprintf("%x", a.Root), "root_b", fmt.Sprintf("%x", b.Root))
+	if err := f.shared.evidence(f.source, why, a, b); err != nil {
+		f.logger.Error("keeping the evidence", "error", err)
+	}
+}
+
+// checkRoot compares our tree with a head of exactly the position's size.
+func (f *follower) checkRoot(head ctlog.TreeHead) {
+	if !f.verify.known || f.verify.verified.Size == head.Size {
+		return
+	}
+	if f.verify.check(head) {
+		f.verifiedMoved()
+		return
+	}
+	f.mismatch(fmt.Sprintf("the root at size %d does not match the entries read", head.Size))
+}
+
+// mismatch plans to read again what is not verified; when that has been done already, it gives up verifying for a while.
+func (f *follower) mismatch(why string) {
+	if !f.rewind.due.IsZero() {
+		return
+	}
+	f.countMismatch()
+	s := f.shared.settings()
+	if f.rewind.again {
+		f.rewind = rewind{}
+		f.logger.Error("entries read twice do not match the log's tree; streaming goes on marked unverified", "why", why,
+			"verified", f.verify.verified.Size, "position", f.position())
+		f.distrust(why + ", read twice")
+		f.verify.again = time.Now().Add(s.ProofRetry)
+		return
+	}
+	f.rewind.due = time.Now().Add(s.RewindPause)
+	f.logger.Warn("entries do not match the log's tree; they will be read again", "why", why, "verified", f.verify.verified.Size,
+		"position", f.position(), "in", s.RewindPause)
+	f.setDoubt(why)
+}
+
+// rewindIfDue goes back to the verified size once the pause is over, or before hashes of what was emitted would be lost.
+func (f *follower) rewindIfDue() {
+	if f.rewind.due.IsZero() || (time.Now().Before(f.rewind.due) && !f.verify.full()) {
+		return
+	}
+	f.reads.reset()
+	emitted := max(f.position(), f.rewind.to)
+	hashes := f.verify.rewind()
+	f.rewind = rewind{again: true, base: f.verify.verified.Size, hashes: hashes, to: emitted}
+	f.jump(f.verify.verified.Size)
+	f.target = f.latest()
+	f.countRewind()
+}
+
+// prove asks for a frontier where one is needed: to begin verification, or in between when the head is far.
+func (f *follower) prove(ctx context.Context) {
+	v := f.verify
+	far := v.known && len(v.hashes) >= maxUnverified/2 && f.rewind.due.IsZero()
+	if v.pending || f.condemn != "" || time.Now().Before(v.again) || (v.known && !far) || f.position() > f.target.Size {
+		return
+	}
+	if f.position() == 0 {
+		f.trust(ctlog.Frontier{})
+		return
+	}
+	head, size, log := f.target, f.position(), f.log
+	v.ask(f.helpers.Go, func() (*ctlog.Frontier, error) { return frontierAt(ctx, log, head, size) })
+}
+
+// takeProof takes a proof if one has arrived.
+func (f *follower) takeProof() {
+	select {
+	case p := <-f.verify.proofs:
+		f.proved(p)
+	default:
+	}
+}

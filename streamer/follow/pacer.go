@@ -1,0 +1,131 @@
+package follow
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
+)
+
+const (
+	minRate  = 1.0 / 60 // requests per second: however often a log says 429, one a minute gets through
+	minBurst = 1.0
+	// creep is how much of the rate is added by a success below the last known limit; near and above it a tenth of that.
+	creep     = 0.02
+	nearLimit = 0.9
+)
+
+// pacer is a token bucket for all logs of one operator. It finds the operator's limit by itself: a 429 halves the rate, and
+// requests that had to wait for the bucket and succeed let it creep up again, slowly from just below where it last hurt.
+type pacer struct {
+	mu      sync.Mutex
+	pace    Pace
+	rate    float64 // requests per second
+	limit   float64 // the rate at the last 429; 0: none yet
+	tokens  float64
+	filled  time.Time // when tokens was right
+	halved  time.Time
+	until   time.Time // what Retry-After asked for
+	waiting bool      // the last request had to wait for its token
+}
+
+func newPacer(p Pace) *pacer {
+	return &pacer{pace: p, rate: p.Rate, tokens: minBurst, filled: time.Now()}
+}
+
+// set changes the bounds. The rate that was found stays, unless the starting rate itself has changed.
+func (p *pacer) set(pace Pace) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if pace.Rate != p.pace.Rate {
+		p.rate, p.limit = pace.Rate, 0
+	}
+	p.pace = pace
+	p.rate = min(p.rate, pace.Max)
+}
+
+// wait blocks until the operator may be asked again.
+func (p *pacer) wait(ctx context.Context) error {
+	for {
+		d := p.take()
+		if d <= 0 {
+			return ctx.Err()
+		}
+		if !sleep(ctx, d) {
+			return ctx.Err()
+		}
+	}
+}
+
+// take takes a token, or says how long to wait before trying again.
+func (p *pacer) take() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if d := p.until.Sub(now); d > 0 {
+		return d
+	}
+	p.tokens = min(p.tokens+now.Sub(p.filled).Seconds()*p.rate, max(minBurst, p.rate))
+	p.filled = now
+	if p.tokens < 1 {
+		p.waiting = true
+		return time.Duration((1 - p.tokens) / p.rate * float64(time.Second))
+	}
+	p.tokens--
+	return 0
+}
+
+// learn adjusts the rate by how a request ended.
+func (p *pacer) learn(o ctlog.Outcome) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if o.RetryAfter > 0 {
+		if until := now.Add(min(o.RetryAfter, maxRetryAfter)); until.After(p.until) {
+			p.until = until
+		}
+	}
+	switch o.Kind {
+	case ctlog.RateLimited, ctlog.Forbidden:
+		p.halve(now)
+	case "":
+		if p.waiting {
+			p.creepUp()
+		}
+	}
+}
+
+// halve slows down, once for all requests that were in flight together.
+func (p *pacer) halve(now time.Time) {
+	interval := time.Duration(float64(time.Second) / p.rate)
+	if now.Sub(p.halved) < max(interval, time.Second) {
+		return
+	}
+	p.halved, p.limit = now, p.rate
+	p.rate = max(p.rate/2, minRate)
+	p.tokens = 0
+}
+
+func (p *pacer) creepUp() {
+	p.waiting = false
+	step := p.rate * creep
+	if p.limit > 0 && p.rate > p.limit*nearLimit {
+		step /= 10
+	}
+	p.rate = min(p.rate+step, p.pace.Max)
+}
+
+// now is the rate in requests per second, and the time until which the operator asked to be left alone.
+func (p *pacer) now() (rate float64, until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rate, p.until
+}
+
+// perLog is the shortest time between two requests to one log.
+func (p *pacer) perLog() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pace.PerLog
+}

@@ -1,0 +1,174 @@
+package follow
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
+)
+
+// The state file is a line `certstream-state <version> <SHA-256 of the rest, hex>` and JSON.
+const (
+	stateMagic   = "certstream-state"
+	stateVersion = 1
+	maxStateFile = 64 << 20
+)
+
+var (
+	errVersion = errors.New("unknown version of the state")
+	errTorn    = errors.New("the file is torn")
+)
+
+// savedState is a generation of the state.
+type savedState struct {
+	Generation uint64    `json:"generation"`
+	SavedAt    time.Time `json:"saved_at"`
+	// Epoch names the numbering; Offset is the last entry that the positions cover; offsets up to Reserved may be in use unless
+	// Clean says that Offset was the last one used.
+	Epoch    string `json:"epoch"`
+	Offset   uint64 `json:"offset"`
+	Reserved uint64 `json:"reserved"`
+	Clean    bool   `json:"clean"`
+	// Logs is by log id in hex, Imported the next index by normalised URL.
+	Logs     map[string]LogState `json:"logs"`
+	Imported map[string]uint64   `json:"imported,omitempty"`
+}
+
+// LogState is what is kept of a log.
+type LogState struct {
+	// URL and Name are for people.
+	URL  string `json:"url"`
+	Name string `json:"name"`
+	// Position is the index of the next entry to emit.
+	Position uint64 `json:"position"`
+	// Verified is the frontier proved last, Tip the one at Position; both are absent while the log is streamed unverified.
+	Verified *SavedTree `json:"verified,omitempty"`
+	Tip      *SavedTree `json:"tip,omitempty"`
+	Head     SavedHead  `json:"head"`
+	Start    StartInfo  `json:"start"`
+}
+
+// SavedHead is the newest tree head seen, and when its size was first seen.
+type SavedHead struct {
+	Size      uint64    `json:"size"`
+	Timestamp uint64    `json:"timestamp"`
+	Root      []byte    `json:"root"`
+	Seen      time.Time `json:"seen"`
+}
+
+// SavedTree is a ctlog.Frontier in short: its nodes one after the other.
+type SavedTree struct {
+	Size  uint64 `json:"size"`
+	Nodes []byte `json:"nodes"`
+}
+
+func saveTree(f ctlog.Frontier) *SavedTree {
+	t := &SavedTree{Size: f.Size, Nodes: make([]byte, 0, len(f.Nodes)*len(ctlog.Hash{}))}
+	for i := range f.Nodes {
+		t.Nodes = append(t.Nodes, f.Nodes[i][:]...)
+	}
+	return t
+}
+
+// frontier is the tree as ctlog has it, or an error when it cannot be one.
+func (t *SavedTree) frontier() (ctlog.Frontier, error) {
+	f := ctlog.Frontier{Size: t.Size}
+	nodes := t.Nodes
+	for ; len(nodes) >= len(ctlog.Hash{}); nodes = nodes[len(ctlog.Hash{}):] {
+		f.Nodes = append(f.Nodes, ctlog.Hash(nodes[:len(ctlog.Hash{})]))
+	}
+	if len(nodes) > 0 {
+		return f, errors.New("a node of a frontier is cut")
+	}
+	return f, f.Check()
+}
+
+func encodeState(s *savedState) ([]byte, error) {
+	body, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the state: %w", err)
+	}
+	return append(fmt.Appendf(nil, "%s %d %x\n", stateMagic, stateVersion, sha256.Sum256(body)), body...), nil
+}
+
+func readState(path string) (savedState, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return savedState{}, err
+	}
+	if info.Size() > maxStateFile {
+		return savedState{}, fmt.Errorf("%w: larger than %d bytes", errTorn, maxStateFile)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return savedState{}, fmt.Errorf("%w: %w", errTorn, err)
+	}
+	return parseState(b)
+}
+
+// parseState reads a state file. errVersion: it was written by another version of this program; errTorn: it is not whole.
+func parseState(b []byte) (savedState, error) {
+	line, body, ok := bytes.Cut(b, []byte("\n"))
+	var version int
+	var sum string
+	if _, err := fmt.Sscanf(string(line[:min(len(line), 128)]), stateMagic+" %d %s", &version, &sum); err != nil || !ok {
+		return savedState{}, fmt.Errorf("%w: no header", errTorn)
+	}
+	if version != stateVersion {
+		return savedState{}, fmt.Errorf("%w: %d, this program knows %d; use the program that wrote it or another state.dir", errVersion,
+			version, stateVersion)
+	}
+	if actual := sha256.Sum256(body); sum != hex.EncodeToString(actual[:]) {
+		return savedState{}, fmt.Errorf("%w: the checksum does not match", errTorn)
+	}
+	var s savedState
+	if err := json.Unmarshal(body, &s); err != nil {
+		return savedState{}, fmt.Errorf("%w: %w", errTorn, err)
+	}
+	for id, l := range s.Logs {
+		if err := l.check(); err != nil {
+			return savedState{}, fmt.Errorf("%w: log %.16s: %w", errTorn, id, err)
+		}
+	}
+	if s.Epoch == "" {
+		return savedState{}, fmt.Errorf("%w: no epoch", errTorn)
+	}
+	return s, nil
+}
+
+// check refuses a state that cannot be.
+func (l LogState) check() error {
+	if (l.Verified == nil) != (l.Tip == nil) {
+		return errors.New("one of two frontiers is missing")
+	}
+	if l.Tip == nil {
+		return nil
+	}
+	if _, _, err := l.trees(); err != nil {
+		return err
+	}
+	if l.Tip.Size != l.Position || l.Verified.Size > l.Position {
+		return fmt.Errorf("frontiers of sizes %d and %d at position %d", l.Verified.Size, l.Tip.Size, l.Position)
+	}
+	return nil
+}
+
+var errUnverified = errors.New("the position is not verified")
+
+// trees gives both frontiers.
+func (l LogState) trees() (verified, tip ctlog.Frontier, err error) {
+	if l.Verified == nil || l.Tip == nil {
+		return verified, tip, errUnverified
+	}
+	if verified, err = l.Verified.frontier(); err != nil {
+		return verified, tip, err
+	}
+	tip, err = l.Tip.frontier()
+	return verified, tip, err
+}

@@ -1,0 +1,343 @@
+package follow
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
+	"github.com/certstream-operator/certstream-operator/streamer/engine"
+)
+
+// Recovery says what happens when no generation of the state can be read.
+type Recovery string
+
+// The ways to deal with state that cannot be read: not to start, or to begin anew.
+const (
+	RecoverFail  Recovery = "fail"
+	RecoverFresh Recovery = "fresh"
+)
+
+// StoreOptions configure a Store.
+type StoreOptions struct {
+	// Recovery is RecoverFail unless set.
+	Recovery Recovery
+	// ImportFrom is a peer's state file that is taken over when the directory is empty; it is never written. A file that does
+	// not exist is no error: the peer may never have run.
+	ImportFrom string
+	Logger     *slog.Logger
+}
+
+// ErrState is wrapped by errors about state that cannot be used.
+var ErrState = errors.New("the saved state cannot be used")
+
+// ErrInUse says that another process uses the state directory.
+var ErrInUse = errors.New("the state directory is in use by another streamer")
+
+// The files of a state directory. Generations are written to the two slots in turn, so the previous one is always there.
+const (
+	lockFile    = "lock"
+	evidenceDir = "evidence"
+)
+
+var slots = [2]string{"checkpoint-0.state", "checkpoint-1.state"}
+
+// Store keeps what survives a restart in a directory: each log's position and tree, and the numbering of entries. It is safe
+// for concurrent use.
+type Store struct {
+	dir    string
+	logger *slog.Logger
+	lock   *os.File
+
+	mu    sync.Mutex
+	state savedState
+	fresh bool
+	clean bool // the last run ended clean
+	slot  int  // to write next
+}
+
+// OpenStore opens a state directory, which it makes when there is none, and locks it. ErrInUse and ErrState say what is wrong.
+func OpenStore(dir string, o StoreOptions) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("making the state directory (state.dir): %w", err)
+	}
+	lock, err := lockDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{dir: dir, lock: lock, logger: o.Logger}
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
+	if err := s.load(o); err != nil {
+		_ = lock.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("opening the state directory (state.dir): %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%w: %s; give each its own state.dir", ErrInUse, dir)
+		}
+		return nil, fmt.Errorf("locking the state directory %s: %w", dir, err)
+	}
+	return f, nil
+}
+
+// load reads the newest generation that is whole.
+func (s *Store) load(o StoreOptions) error {
+	var torn []error
+	found := false
+	for i, name := range slots {
+		state, err := readState(filepath.Join(s.dir, name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, errVersion):
+			return fmt.Errorf("%w: %s: %w", ErrState, name, err)
+		case err != nil:
+			torn = append(torn, fmt.Errorf("%s: %w", name, err))
+		case !found || state.Generation > s.state.Generation:
+			s.state, s.slot, found = state, 1-i, true
+		}
+	}
+	if found {
+		for _, err := range torn {
+			s.logger.Warn("a generation of the state is torn; using the other one", "error", err, "saved_at", s.state.SavedAt)
+		}
+		s.clean = s.state.Clean
+		return nil
+	}
+	if len(torn) > 0 && o.Recovery != RecoverFresh {
+		return fmt.Errorf("%w: %w; restore %s from a backup, or set state_recovery: fresh to begin at the logs' heads", ErrState,
+			errors.Join(torn...), s.dir)
+	}
+	return s.begin(o, torn)
+}
+
+// begin makes a new numbering. What could not be read is kept beside it.
+func (s *Store) begin(o StoreOptions, torn []error) error {
+	s.fresh = true
+	s.state = savedState{Epoch: NewEpoch(), Logs: map[string]LogState{}}
+	if len(torn) > 0 {
+		s.logger.Error("the saved state cannot be read; beginning anew as state_recovery says", "error", errors.Join(torn...))
+		for _, name := range slots {
+			path := filepath.Join(s.dir, name)
+			if err := os.Rename(path, path+".torn"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("setting torn state aside: %w", err)
+			}
+		}
+		return nil
+	}
+	if o.ImportFrom == "" {
+		return nil
+	}
+	f, err := os.Open(o.ImportFrom)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("opening the state file to import: %w", err)
+	}
+	defer f.Close()
+	imported, err := ImportState(f)
+	if err != nil {
+		return fmt.Errorf("importing %s: %w", o.ImportFrom, err)
+	}
+	s.logger.Info("imported a peer's state", "file", o.ImportFrom, "logs", len(imported.Positions), "kind", imported.Kind)
+	return s.Import(imported)
+}
+
+// NewEpoch names a new numbering: base 36, the time and some chance.
+func NewEpoch() string {
+	var chance [2]byte
+	_, _ = rand.Read(chance[:]) // never fails
+	return strconv.FormatUint(uint64(time.Now().Unix())<<16|uint64(binary.BigEndian.Uint16(chance[:])), 36)
+}
+
+// Numbering says where offsets go on. Entries above checkpointOffset are read from their logs again; nextOffset is above all
+// that have ever been used in the epoch. After a clean stop it is the one after checkpointOffset. fresh: there was no state.
+func (s *Store) Numbering() (epoch string, checkpointOffset, nextOffset uint64, clean, fresh bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := max(s.state.Reserved, s.state.Offset) + 1
+	if s.clean {
+		next = s.state.Offset + 1
+	}
+	return s.state.Epoch, s.state.Offset, next, s.clean, s.fresh
+}
+
+// Reserve promises durably that offsets up to the one given may be in use. Both generations say so, since either may be what
+// the next start reads.
+func (s *Store) Reserve(upTo uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := s.state
+	next.Reserved, next.Clean = max(upTo, s.state.Reserved), false
+	for range slots {
+		if err := s.write(&next); err != nil {
+			return fmt.Errorf("reserving offsets up to %d: %w", upTo, err)
+		}
+	}
+	return nil
+}
+
+// Save writes a checkpoint. offset is the engine's head, read after the logs' states; logs that are not named keep theirs. A
+// clean checkpoint is the last one: nothing is emitted after it.
+func (s *Store) Save(logs map[engine.Fingerprint]LogState, offset uint64, clean bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := s.state
+	next.Logs = maps.Clone(s.state.Logs)
+	if next.Logs == nil {
+		next.Logs = map[string]LogState{}
+	}
+	for id, l := range logs {
+		next.Logs[logKey(id)] = l
+	}
+	next.Offset, next.Clean = offset, clean
+	if err := s.write(&next); err != nil {
+		return fmt.Errorf("saving the checkpoint: %w", err)
+	}
+	return nil
+}
+
+// Import takes over positions, by URL, for logs that have never been followed.
+func (s *Store) Import(i Imported) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := s.state
+	next.Imported = maps.Clone(i.Positions)
+	if err := s.write(&next); err != nil {
+		return fmt.Errorf("saving imported positions: %w", err)
+	}
+	return nil
+}
+
+// Imported is the next index to read of a log, as imported from a peer.
+func (s *Store) Imported(url string) (uint64, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	index, ok := s.state.Imported[normalURL(url)]
+	return index, ok
+}
+
+// Log is what was last saved of a log.
+func (s *Store) Log(id engine.Fingerprint) (LogState, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l, ok := s.state.Logs[logKey(id)]
+	return l, ok
+}
+
+// Close unlocks the directory. It saves nothing: the last checkpoint is the supervisor's.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lock == nil {
+		return nil
+	}
+	err := s.lock.Close()
+	s.lock = nil
+	return err
+}
+
+// write writes a generation to the older slot and makes it the state. Called with mu held.
+func (s *Store) write(next *savedState) error {
+	if s.lock == nil {
+		return errClosed
+	}
+	next.Generation = s.state.Generation + 1
+	next.SavedAt = time.Now().UTC()
+	b, err := encodeState(next)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(s.dir, slots[s.slot]), b); err != nil {
+		return err
+	}
+	s.state, s.slot = *next, 1-s.slot
+	return nil
+}
+
+// writeFile replaces a file so that after a crash there is the old one or the new one.
+func writeFile(path string, b []byte) error {
+	f, err := os.OpenFile(path+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(path+".tmp", path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// Evidence keeps signed tree heads that contradict each other.
+func (s *Store) Evidence(source *engine.Source, why string, heads ...ctlog.TreeHead) error {
+	type head struct {
+		Size      uint64 `json:"size"`
+		Timestamp uint64 `json:"timestamp"`
+		Root      string `json:"root"`
+		Raw       []byte `json:"raw"`
+	}
+	var all []head
+	for _, h := range heads {
+		all = append(all, head{h.Size, h.Timestamp, base64.StdEncoding.EncodeToString(h.Root[:]), h.Raw})
+	}
+	b, err := json.MarshalIndent(map[string]any{
+		"log_id": base64.StdEncoding.EncodeToString(source.LogID[:]), "log": source.Name, "url": source.URL, "why": why,
+		"seen": time.Now().UTC(), "heads": all,
+	}, "", "  ")
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(s.dir, evidenceDir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	size := uint64(0)
+	if len(heads) > 0 {
+		size = heads[0].Size
+	}
+	return writeFile(filepath.Join(dir, fmt.Sprintf("%x-%d.json", source.LogID[:8], size)), b)
+}
+
+func logKey(id engine.Fingerprint) string { return hex.EncodeToString(id[:]) }

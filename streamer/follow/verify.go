@@ -1,0 +1,170 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
+)
+
+// verifier keeps a log's Merkle frontier: at the verified size, and at the position of the follower, which emits without
+// waiting. Leaf hashes in between are kept, so that a rewind re-emits only what has changed. Only the follower uses it; proofs
+// are fetched beside it and delivered through a channel.
+type verifier struct {
+	// verified is proved to be of the log's tree; tip is verified with all entries up to the position. Both are meaningless
+	// while known is false: then no proof of where we stand could be had yet, and since and why say so.
+	verified, tip ctlog.Frontier
+	known         bool
+	since         time.Time
+	why           string
+
+	// hashes are leaf hashes from base on, without a hole. base is the verified size, or, while not known, the size at which a
+	// proof was asked for.
+	base     uint64
+	hashes   []ctlog.Hash
+	position uint64
+
+	proofs  chan proof
+	asked   *ctlog.Frontier // the tip when a proof in between was asked for
+	pending bool
+	again   time.Time // not before this time is another proof asked for
+}
+
+// proof is a frontier fetched from the log, or why there is none.
+type proof struct {
+	frontier *ctlog.Frontier
+	err      error
+}
+
+func newVerifier() *verifier {
+	return &verifier{proofs: make(chan proof, 1)}
+}
+
+// trust makes a proved frontier the base of what follows.
+func (v *verifier) trust(f ctlog.Frontier) {
+	v.verified, v.tip, v.known = cloneFrontier(f), cloneFrontier(f), true
+	v.base, v.position, v.hashes = f.Size, f.Size, nil
+	v.since, v.why = time.Time{}, ""
+}
+
+// distrust says that the stream is unverified from here on, and why.
+func (v *verifier) distrust(position uint64, why string) {
+	if v.known || v.since.IsZero() {
+		v.since = time.Now()
+	}
+	v.known, v.why = false, why
+	v.base, v.position, v.hashes, v.asked = position, position, nil, nil
+}
+
+// add takes the leaf hash of the entry at the position.
+func (v *verifier) add(leaf ctlog.Hash) {
+	if v.position == v.base+uint64(len(v.hashes)) && len(v.hashes) < maxUnverified {
+		v.hashes = append(v.hashes, leaf)
+	}
+	if v.known {
+		v.tip.Append(leaf)
+	}
+	v.position++
+}
+
+// check compares with a tree head of exactly the position's size.
+func (v *verifier) check(head ctlog.TreeHead) (matches bool) {
+	if v.tip.Root() != head.Root {
+		return false
+	}
+	v.verified = cloneFrontier(v.tip)
+	v.base, v.hashes = v.position, nil
+	return true
+}
+
+// full says whether leaf hashes begin to be lost.
+func (v *verifier) full() bool { return len(v.hashes) >= maxUnverified }
+
+// rewind goes back to the verified size and returns the leaf hashes known from there on.
+func (v *verifier) rewind() []ctlog.Hash {
+	old := v.hashes
+	v.tip = cloneFrontier(v.verified)
+	v.base, v.position, v.hashes, v.asked = v.verified.Size, v.verified.Size, nil, nil
+	return old
+}
+
+// ask fetches a frontier beside the stream. The caller owns the goroutine through run.
+func (v *verifier) ask(run func(func()), fetch func() (*ctlog.Frontier, error)) {
+	v.pending = true
+	v.asked = nil
+	if v.known {
+		tip := cloneFrontier(v.tip)
+		v.asked = &tip
+	} else {
+		v.base, v.hashes = v.position, nil
+	}
+	run(func() {
+		f, err := fetch()
+		v.proofs <- proof{f, err}
+	})
+}
+
+// errMismatch says that entries and tree do not agree.
+var errMismatch = errors.New("the entries read do not lead to the log's root")
+
+// proved takes a proof that was asked for. It returns errMismatch when the log's frontier is not ours.
+func (v *verifier) proved(p proof, retry time.Duration) error {
+	v.pending = false
+	if p.err != nil {
+		v.again = time.Now().Add(retry)
+		return p.err
+	}
+	if v.known {
+		return v.advance(p.frontier)
+	}
+	return v.establish(p.frontier, retry)
+}
+
+// advance moves the verified size up to a proof in between.
+func (v *verifier) advance(f *ctlog.Frontier) error {
+	if v.asked == nil || v.asked.Size != f.Size {
+		return nil // a rewind or a root came first
+	}
+	if !slices.Equal(v.asked.Nodes, f.Nodes) {
+		return errMismatch
+	}
+	if f.Size > v.base {
+		v.hashes = slices.Clone(v.hashes[min(f.Size-v.base, uint64(len(v.hashes))):])
+		v.base, v.verified = f.Size, cloneFrontier(*f)
+	}
+	return nil
+}
+
+// establish begins verification at a proved size, with the entries emitted since.
+func (v *verifier) establish(f *ctlog.Frontier, retry time.Duration) error {
+	if f.Size != v.base || v.position != v.base+uint64(len(v.hashes)) {
+		v.again = time.Now().Add(retry)
+		return nil // more has been emitted in the meantime than hashes are kept of
+	}
+	hashes := v.hashes
+	v.trust(*f)
+	for _, h := range hashes {
+		v.add(h)
+	}
+	return nil
+}
+
+func cloneFrontier(f ctlog.Frontier) ctlog.Frontier {
+	return ctlog.Frontier{Size: f.Size, Nodes: slices.Clone(f.Nodes)}
+}
+
+// frontierAt asks a log for the frontier of a size of the tree under head.
+func frontierAt(ctx context.Context, log ctlog.Log, head ctlog.TreeHead, size uint64) (*ctlog.Frontier, error) {
+	if size == head.Size {
+		return log.Frontier(ctx, head)
+	}
+	return log.FrontierAt(ctx, head, size)
+}
+
+// restore goes on from a checkpoint. The hashes between the verified size and the position are not known any more.
+func (v *verifier) restore(verified, tip ctlog.Frontier) {
+	v.trust(verified)
+	v.tip, v.position = cloneFrontier(tip), tip.Size
+}
