@@ -40,9 +40,9 @@ type Auth struct {
 	Header string
 	// QueryToken accepts ?token= as well.
 	QueryToken bool
-	// Tokens are accepted, and those in the file or directory Path, if given, too.
+	// Tokens are accepted, and those in the files and directories Paths too.
 	Tokens []Token
-	Path   string
+	Paths  []string
 }
 
 // state is what decisions are made by. It is replaced whole.
@@ -114,8 +114,8 @@ func loadTokens(auth Auth) (tokens, error) {
 		return nil, nil
 	}
 	list := slices.Clone(auth.Tokens)
-	if auth.Path != "" {
-		more, err := ReadTokens(auth.Path)
+	for _, path := range auth.Paths {
+		more, err := ReadTokens(path)
 		if err != nil {
 			return nil, err
 		}
@@ -171,7 +171,7 @@ func (g *Gate) Reload() error {
 func (g *Gate) Run(ctx context.Context) {
 	w := watcher{
 		log:   g.log,
-		paths: func() []string { return nonEmpty(g.state.Load().options.Auth.Path) },
+		paths: func() []string { return g.state.Load().options.Auth.Paths },
 		rearm: g.rearm,
 		reload: func() error {
 			g.metrics.Addresses.Set(float64(g.table.size()))
@@ -182,13 +182,6 @@ func (g *Gate) Run(ctx context.Context) {
 	w.run(ctx)
 }
 
-func nonEmpty(path string) []string {
-	if path == "" {
-		return nil
-	}
-	return []string{path}
-}
-
 // Revoked gives a value when tokens have been revoked: whoever keeps connections then asks each grant. It is for one reader.
 func (g *Gate) Revoked() <-chan struct{} { return g.revoked }
 
@@ -197,6 +190,22 @@ func (g *Gate) Connections() int { return int(g.total.Load()) }
 
 // AuthEnabled says whether tokens are asked for.
 func (g *Gate) AuthEnabled() bool { return g.state.Load().options.Auth.Enabled }
+
+// TokenNames are the names of the tokens accepted, sorted.
+func (g *Gate) TokenNames() []string {
+	var names []string
+	for _, t := range g.state.Load().tokens {
+		names = append(names, t.name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// AllowsOrigin says whether web pages of the origin may read what is served.
+func (g *Gate) AllowsOrigin(origin string) bool { return g.state.Load().origins.allows(origin) }
+
+// AllowsAnyOrigin says that there is no list of allowed origins.
+func (g *Gate) AllowsAnyOrigin() bool { return len(g.state.Load().origins) == 0 }
 
 // Grant is a place that a client has. Release gives it back.
 type Grant struct {

@@ -33,15 +33,15 @@ func (w *watcher) run(ctx context.Context) {
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
 		w.log.Warn("changes of files are seen late, by polling", "of", w.what, "error", err)
-		w.loop(ctx, nil, nil)
+		w.loop(ctx, nil, nil, nil)
 		return
 	}
 	defer notify.Close()
-	w.loop(ctx, notify, notify.Events)
+	w.loop(ctx, notify, notify.Events, notify.Errors)
 }
 
 // loop waits for something to happen. Without notify it only polls.
-func (w *watcher) loop(ctx context.Context, notify *fsnotify.Watcher, events <-chan fsnotify.Event) {
+func (w *watcher) loop(ctx context.Context, notify *fsnotify.Watcher, events <-chan fsnotify.Event, errs <-chan error) {
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
 	lastError := ""
@@ -53,6 +53,7 @@ func (w *watcher) loop(ctx context.Context, notify *fsnotify.Watcher, events <-c
 		case <-w.rearm:
 			continue
 		case <-poll.C:
+		case <-errs: // events may have been lost
 		case <-events:
 			settled(ctx, events)
 		}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Options bound all filters of a process together. A zero field means its default; all are live settings.
+// Options bound all filters of a process together; all are live settings. A zero number means its default.
 type Options struct {
 	// Classes is the number of distinct filters; default 20,000.
 	Classes int
@@ -14,7 +14,7 @@ type Options struct {
 	Values int
 	// RegexpClasses is the number of classes with expressions that need the regular expression engine; default 1,000.
 	RegexpClasses int
-	// RegexpBudget is the share of a core that the regular expressions of all classes may take; default 0.25.
+	// RegexpBudget is the share of a core that the regular expressions of all classes may take. With 0 there are none.
 	RegexpBudget float64
 }
 
@@ -31,9 +31,6 @@ func (o Options) withDefaults() Options {
 		if *field.have <= 0 {
 			*field.have = *field.want
 		}
-	}
-	if o.RegexpBudget <= 0 {
-		o.RegexpBudget = d.RegexpBudget
 	}
 	return o
 }
