@@ -46,38 +46,49 @@ func header(b []byte) (tag byte, start, size int, ok bool) {
 	return b[0], 2 + n, size, size >= 0 // less where an int has 32 bits
 }
 
+// short says where the element that b begins with ends, when its length has one octet and all of it is there; else 0. Nearly all
+// elements are such, and this is inlined.
+func short(b []byte) int {
+	if len(b) < 2 || int(b[1]) > min(len(b)-2, 0x7f) {
+		return 0
+	}
+	return 2 + int(b[1])
+}
+
 // cut splits b after its first element. ok is false when there is no whole element.
 func cut(b []byte) (tag byte, body, rest []byte, ok bool) {
-	if len(b) >= 2 && b[1] < 0x80 && b[0]&0x1f != 0x1f { // nearly all elements are short
-		if end := 2 + int(b[1]); end <= len(b) {
-			return b[0], b[2:end:end], b[end:], true
-		}
-		return 0, nil, b, false
+	if end := short(b); end != 0 {
+		return b[0], b[2:end], b[end:], b[0]&0x1f != 0x1f
 	}
 	tag, start, size, ok := header(b)
 	if !ok || size > len(b)-start {
 		return 0, nil, b, false
 	}
-	end := start + size
-	return tag, b[start:end:end], b[end:], true
+	return tag, b[start : start+size], b[start+size:], true
 }
 
 // open is cut for elements that hold others: one that claims to be longer than what there is gets what there is, so that a
 // certificate cut short still shows what came before. whole is false then.
 func open(b []byte) (tag byte, body, rest []byte, whole, ok bool) {
-	tag, body, rest, ok = cut(b)
-	if ok {
-		return tag, body, rest, true, true
+	if end := short(b); end != 0 {
+		return b[0], b[2:end], b[end:], true, b[0]&0x1f != 0x1f
 	}
-	tag, start, _, ok := header(b)
+	tag, start, size, ok := header(b)
 	if !ok {
 		return 0, nil, b, false, false
 	}
-	return tag, b[start:], nil, false, true
+	if size > len(b)-start {
+		return tag, b[start:], nil, false, true
+	}
+	return tag, b[start : start+size], b[start+size:], true, true
 }
 
-// sequence gives the contents of the SEQUENCE that b begins with; ok is false when it is none, or not whole.
+// sequence gives the contents of the SEQUENCE that b begins with; ok is false when it is none, whole when there is less of it than
+// it claims.
 func sequence(b []byte) (body []byte, whole, ok bool) {
+	if end := short(b); end != 0 {
+		return b[2:end], true, b[0] == tagSequence
+	}
 	tag, body, _, whole, ok := open(b)
 	return body, whole, ok && tag == tagSequence
 }

@@ -2,7 +2,10 @@ package certificate
 
 import (
 	"bytes"
+	"encoding/binary"
 	"hash/maphash"
+	"slices"
+	"strings"
 )
 
 // Tag octets of GeneralName (RFC 5280 §4.2.1.6).
@@ -26,75 +29,103 @@ const (
 	DNSName NameKind = iota
 	RFC822Name
 	IPAddress
+	otherName   // legal, not shown
+	illegalName // cannot be read
 )
 
-// GeneralName is one of a certificate's alternative names.
-type GeneralName struct {
-	// Value is the name's octets: text, or 4 or 16 bytes of an IP address.
-	Value []byte
-	Kind  NameKind
+// kindOf tells the kind by a name's tag octet and contents.
+func kindOf(tag byte, value []byte) NameKind {
+	switch tag {
+	case generalDNS:
+		return DNSName
+	case generalEmail:
+		return RFC822Name
+	case generalIP:
+		if len(value) == 4 || len(value) == 16 {
+			return IPAddress
+		}
+	case generalURI, generalOther, generalX400, generalDirectory, generalEDI, generalOID:
+		return otherName
+	}
+	return illegalName
 }
 
 // Domains are the certificate's names as messages show them in all_domains: the common name first, when it is a name and not
 // that of a CA, then the DNS names of subjectAltName in order, no duplicates. They may hold bytes that are not valid UTF-8.
 func (r *Record) Domains() [][]byte { return r.domains }
 
+// AltNames yields the names of subjectAltName of those kinds, in the certificate's order: text, or the 4 or 16 bytes of an
+// address.
+func (r *Record) AltNames(yield func(NameKind, []byte) bool) {
+	left := maxNames
+	for _, list := range r.altNames {
+		for len(list) > 0 {
+			tag, value, rest, ok := cut(list)
+			if !ok {
+				break
+			}
+			list = rest
+			kind := kindOf(tag, value)
+			if kind >= otherName {
+				continue
+			}
+			if left--; left < 0 || !yield(kind, value) {
+				return
+			}
+		}
+	}
+}
+
+// parseSubjectAltName checks the names and collects those for Domains.
 func (r *Record) parseSubjectAltName(b []byte) string {
 	list, whole, ok := sequence(b)
 	if !ok {
 		return "no sequence"
 	}
+	r.altNames = append(r.altNames, list)
 	wrong := wholeOr(whole)
 	for len(list) > 0 {
-		tag, value, rest, ok := cut(list)
-		if !ok {
+		tag, value := list[0], list
+		if end := short(list); end != 0 {
+			value, list = list[2:end], list[end:]
+		} else if tag, value, list, ok = cut(list); !ok {
 			return "name cut short"
 		}
-		list = rest
-		kind := DNSName
-		switch tag {
-		case generalDNS:
-		case generalEmail:
-			kind = RFC822Name
-		case generalIP:
-			kind = IPAddress
-			if len(value) != 4 && len(value) != 16 {
-				wrong = "IP address of a wrong length"
-				continue
+		if tag == generalDNS {
+			if len(r.names) > maxNames {
+				return "too many names"
 			}
-		case generalURI, generalOther, generalX400, generalDirectory, generalEDI, generalOID:
-			continue
-		default:
-			wrong = "name of an unknown kind"
-			continue
+			r.names = append(r.names, value)
+		} else if kindOf(tag, value) == illegalName {
+			wrong = "name of an unknown kind or length"
 		}
-		if len(r.SubjectAltNames) == maxNames {
-			return "more than 65536 names"
-		}
-		r.SubjectAltNames = append(r.SubjectAltNames, GeneralName{Value: value, Kind: kind})
 	}
 	return wrong
 }
 
-// collectDomains makes what Domains returns.
+// collectDomains makes what Domains returns. The first place in r.names is free for the common name.
 func (r *Record) collectDomains() {
-	if !r.IsCA {
-		for i := range r.Subject.attributes {
-			a := &r.Subject.attributes[i]
-			if a.key != CommonName {
-				continue
-			}
-			if name := r.commonName(a); isDomain(name) {
-				r.domains = append(r.domains, name)
-			}
+	common := 0
+	for i := range r.Subject.attributes {
+		a := &r.Subject.attributes[i]
+		if a.key != CommonName || r.IsCA {
+			continue
+		}
+		name := r.commonName(a)
+		if !isDomain(name) {
+			continue
+		}
+		if common++; common == 1 {
+			r.names[0] = name
+		} else {
+			r.names = slices.Insert(r.names, common-1, name)
 		}
 	}
-	for i := range r.SubjectAltNames {
-		if n := &r.SubjectAltNames[i]; n.Kind == DNSName {
-			r.domains = append(r.domains, n.Value)
-		}
+	if common == 0 {
+		r.domains = r.dedup.unique(r.names[1:])
+		return
 	}
-	r.domains = r.dedup.unique(r.domains)
+	r.domains = r.dedup.unique(r.names)
 }
 
 // commonName gives an attribute's text without copying it in the normal case.
@@ -110,19 +141,39 @@ func (r *Record) commonName(a *attribute) []byte {
 // isDomain says whether a common name counts as a DNS name: it has a dot, none of space / @ , : or quotes, and is no IP
 // address. (Addresses of version 6 have colons.)
 func isDomain(name []byte) bool {
-	dot, letters := false, false
+	seen := byte(0)
 	for _, c := range name {
-		switch c {
-		case '.':
-			dot = true
-		case ' ', '\t', '\n', '\r', '/', '@', ',', ':', '"', '\'', '`':
-			return false
-		default:
-			letters = letters || c < '0' || c > '9'
+		seen |= charClass[c]
+	}
+	switch seen & (charDot | charOther | charNone) {
+	case charDot | charOther:
+		return true
+	case charDot:
+		return !isIPv4(name)
+	}
+	return false
+}
+
+// Classes of characters in common names; digits have none.
+const (
+	charDot   = 1 << iota
+	charOther // in names, not in addresses of version 4
+	charNone  // not in names
+)
+
+var charClass = func() (class [256]byte) {
+	for c := range class {
+		switch {
+		case c == '.':
+			class[c] = charDot
+		case strings.IndexByte(" \t\n\r/@,:\"'`", byte(c)) >= 0:
+			class[c] = charNone
+		case c < '0' || c > '9':
+			class[c] = charOther
 		}
 	}
-	return dot && (letters || !isIPv4(name))
-}
+	return class
+}()
 
 // isIPv4 says whether a string of digits and dots is an address in dotted form.
 func isIPv4(b []byte) bool {
@@ -142,8 +193,11 @@ func isIPv4(b []byte) bool {
 	return parts == 4 && digits > 0
 }
 
-// fewNames is up to how many names are compared each with each, which then is cheaper than a table.
-const fewNames = 8
+// Up to fewNames names are compared each with each, and up to someNames those whose sketches are equal: cheaper than a table.
+const (
+	fewNames  = 6
+	someNames = 256
+)
 
 // dedup drops duplicates from lists of names. Its table is kept from one certificate to the next.
 type dedup struct {
@@ -153,23 +207,71 @@ type dedup struct {
 }
 
 // unique moves the first of equal names together, in order, and returns them. The time it takes is linear, whatever the names,
-// since the hash is seeded.
+// since the hash of long lists is seeded.
 func (d *dedup) unique(names [][]byte) [][]byte {
-	if len(names) > fewNames {
-		return d.uniqueOfMany(names)
+	switch {
+	case len(names) <= fewNames:
+		return uniqueOfFew(names)
+	case len(names) <= someNames:
+		return uniqueOfSome(names)
 	}
+	return d.uniqueOfMany(names)
+}
+
+func uniqueOfFew(names [][]byte) [][]byte {
 	n := 0
-next:
-	for _, name := range names {
-		for _, before := range names[:n] {
-			if bytes.Equal(before, name) {
-				continue next
-			}
+	for i, name := range names {
+		if contains(names[:n], name) {
+			continue
 		}
-		names[n] = name
+		if n != i {
+			names[n] = name
+		}
 		n++
 	}
 	return names[:n]
+}
+
+func contains(names [][]byte, name []byte) bool {
+	for _, other := range names {
+		if bytes.Equal(other, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// uniqueOfSome compares only names whose sketch another name has had.
+func uniqueOfSome(names [][]byte) [][]byte {
+	var had [sketches / 64]uint64
+	n := 0
+	for i, name := range names {
+		s := sketch(name)
+		if had[s/64]&(1<<(s%64)) != 0 && contains(names[:n], name) {
+			continue
+		}
+		had[s/64] |= 1 << (s % 64)
+		if n != i {
+			names[n] = name
+		}
+		n++
+	}
+	return names[:n]
+}
+
+const sketches = 1 << 12
+
+// sketch is a number below sketches that equal names share, made of their first and last bytes.
+func sketch(name []byte) uint64 {
+	const k1, k2 = 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f
+	if n := len(name); n >= 8 {
+		return (binary.LittleEndian.Uint64(name)*k1 ^ binary.LittleEndian.Uint64(name[n-8:])*k2 ^ uint64(n)*k1) >> (64 - 12)
+	}
+	h := uint64(len(name))
+	for _, c := range name {
+		h = (h ^ uint64(c)) * k1
+	}
+	return h >> (64 - 12)
 }
 
 func (d *dedup) uniqueOfMany(names [][]byte) [][]byte {
@@ -177,14 +279,16 @@ func (d *dedup) uniqueOfMany(names [][]byte) [][]byte {
 	mask := uint64(len(table) - 1)
 	n := 0
 next:
-	for _, name := range names {
+	for i, name := range names {
 		slot := maphash.Bytes(d.seed, name) & mask
 		for ; table[slot] != 0; slot = (slot + 1) & mask {
 			if bytes.Equal(names[table[slot]-1], name) {
 				continue next
 			}
 		}
-		names[n] = name
+		if n != i {
+			names[n] = name
+		}
 		n++
 		table[slot] = uint32(n)
 	}

@@ -121,6 +121,11 @@ func (r *Record) parseExtensions(b []byte) {
 		r.note("extensions", "cut short")
 	}
 	for len(list) > 0 {
+		if end := short(list); end > 2 && list[0] == tagSequence {
+			r.parseExtension(list[2:end])
+			list = list[end:]
+			continue
+		}
 		var body []byte
 		tag, body, list, whole, ok = open(list)
 		if !ok || tag != tagSequence {
@@ -135,19 +140,24 @@ func (r *Record) parseExtensions(b []byte) {
 }
 
 func (r *Record) parseExtension(b []byte) {
-	tag, oid, b, ok := cut(b)
-	if !ok || tag != tagOID {
+	end := short(b)
+	if end == 0 || b[0] != tagOID {
 		r.note("extensions", "one without an identifier")
 		return
 	}
-	x := extensionOf(oid)
+	x := extensionOf(b[2:end])
 	if x == nil {
 		return
 	}
-	tag, value, b, whole, ok := open(b)
-	if ok && tag == tagBoolean { // critical
-		tag, value, _, whole, ok = open(b)
+	b = b[end:]
+	if end = short(b); end != 0 && b[0] == tagBoolean { // critical
+		b = b[end:]
 	}
+	if end = short(b); end != 0 && b[0] == tagOctetString {
+		r.parseKnown(x, b[2:end])
+		return
+	}
+	tag, value, _, whole, ok := open(b)
 	if !ok || tag != tagOctetString {
 		r.note(x.name, "without a value")
 		return
@@ -155,6 +165,11 @@ func (r *Record) parseExtension(b []byte) {
 	if !whole {
 		r.note(x.name, "cut short")
 	}
+	r.parseKnown(x, value)
+}
+
+// parseKnown reads an extension's value.
+func (r *Record) parseKnown(x *extension, value []byte) {
 	if r.seen&x.flag != 0 {
 		r.note(x.name, "more than once")
 		if x.flag != extSubjectAltName { // of all others the first counts; names are never dropped

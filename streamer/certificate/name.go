@@ -90,6 +90,11 @@ func (r *Record) AppendIssuerAggregated(dst []byte) []byte { return r.Issuer.App
 // parseName fills n from n.raw: a sequence of sets of attributes.
 func (r *Record) parseName(n *Name, field string) {
 	for b := n.raw; len(b) > 0; {
+		if end := plainAttribute(b); end != 0 {
+			r.addAttribute(n, attributeOf(b[6:9]), b[9], b[11:end], field)
+			b = b[end:]
+			continue
+		}
 		tag, set, rest, whole, ok := open(b)
 		if !ok || tag != tagSet {
 			r.note(field, "not a sequence of sets")
@@ -121,7 +126,22 @@ func (r *Record) parseAttribute(n *Name, pair []byte, field string) {
 		r.note(field, "attribute without a value")
 		return
 	}
-	key := attributeOf(oid)
+	r.addAttribute(n, attributeOf(oid), tag, value, field)
+}
+
+// plainAttribute says where the set that b begins with ends, when it has the form of nearly all: one attribute, whose type has
+// three octets, all lengths of one octet. Else 0.
+func plainAttribute(b []byte) int {
+	end := short(b)
+	if end < 11 || b[0] != tagSet || b[2] != tagSequence || int(b[3]) != end-4 || b[4] != tagOID || b[5] != 3 ||
+		b[9]&0x1f == 0x1f || int(b[10]) != end-11 {
+		return 0
+	}
+	return end
+}
+
+// addAttribute keeps a value, if messages show its attribute.
+func (r *Record) addAttribute(n *Name, key Attribute, tag byte, value []byte, field string) {
 	if key == otherAttribute {
 		return
 	}

@@ -12,7 +12,7 @@ const NoTime = math.MinInt64
 
 // Bounds of what one certificate may make us keep. What lies beyond is left out and noted.
 const (
-	maxNames      = 1 << 16 // names in subjectAltName; the DER is at most 16 MiB (RFC 6962 §3.1)
+	maxNames      = 1 << 16 // names of subjectAltName; the DER is at most 16 MiB (RFC 6962 §3.1)
 	maxAttributes = 256     // attributes of a distinguished name that messages show
 	maxListed     = 1024    // access descriptions, policies
 	maxProblem    = 240     // bytes of the text that says what is wrong
@@ -40,8 +40,6 @@ type Record struct {
 	HasExtKeyUsage bool
 	// SubjectKeyID and AuthorityKeyID are nil when there is none.
 	SubjectKeyID, AuthorityKeyID []byte
-	// SubjectAltNames are the names of the kinds that messages show, in the certificate's order.
-	SubjectAltNames []GeneralName
 	// AccessURIs are the URIs of the authority information access extension, in the certificate's order.
 	AccessURIs [][]byte
 	// Policies holds the policies' object identifiers, as their DER contents; AppendOID writes them.
@@ -49,18 +47,24 @@ type Record struct {
 	// Poison says that the certificate has the precertificate poison (RFC 6962 §3.1), SCTList that it has embedded SCTs.
 	Poison, SCTList bool
 
-	domains [][]byte
-	dedup   dedup
-	text    []byte   // common names that had to be transcoded
-	seen    extFlags // extensions met so far
-	problem []byte
-	empty   bool
+	altNames [][]byte // contents of subjectAltName; a second one is an error, but its names count
+	names    [][]byte // a free place, then the DNS names of altNames
+	domains  [][]byte // part of names, without duplicates
+	dedup    dedup
+	text     []byte   // common names that had to be transcoded
+	seen     extFlags // extensions met so far
+	problem  []byte
+	empty    bool
 }
 
 // Parse resets the record and fills it from a certificate's DER. It never fails: ParseError says what could not be read.
 func (r *Record) Parse(der []byte) {
 	r.reset()
-	defer r.collectDomains()
+	r.parse(der)
+	r.collectDomains()
+}
+
+func (r *Record) parse(der []byte) {
 	tag, body, rest, whole, ok := open(der)
 	if !ok || tag != tagSequence {
 		r.empty = true
@@ -101,23 +105,20 @@ func (r *Record) ParseError() string { return string(r.problem) }
 func (r *Record) Partial() bool { return len(r.problem) > 0 }
 
 func (r *Record) reset() {
-	if cap(r.SubjectAltNames) > keptNames {
-		r.SubjectAltNames, r.domains, r.dedup = nil, nil, dedup{}
+	if cap(r.names) > keptNames {
+		r.names, r.dedup = nil, dedup{}
 	}
-	*r = Record{
-		SignatureAlgorithm: unknownAlgorithm,
-		Issuer:             Name{attributes: r.Issuer.attributes[:0]},
-		Subject:            Name{attributes: r.Subject.attributes[:0]},
-		NotBefore:          NoTime,
-		NotAfter:           NoTime,
-		SubjectAltNames:    r.SubjectAltNames[:0],
-		AccessURIs:         r.AccessURIs[:0],
-		Policies:           r.Policies[:0],
-		domains:            r.domains[:0],
-		dedup:              r.dedup,
-		text:               r.text[:0],
-		problem:            r.problem[:0],
-	}
+	r.Serial, r.SubjectKeyID, r.AuthorityKeyID = nil, nil, nil
+	r.SignatureAlgorithm = unknownAlgorithm
+	r.Issuer = Name{attributes: r.Issuer.attributes[:0]}
+	r.Subject = Name{attributes: r.Subject.attributes[:0]}
+	r.NotBefore, r.NotAfter = NoTime, NoTime
+	r.IsCA, r.HasBasicConstraints, r.HasKeyUsage, r.HasExtKeyUsage = false, false, false, false
+	r.Poison, r.SCTList, r.empty = false, false, false
+	r.KeyUsage, r.ExtKeyUsage, r.seen = 0, 0, 0
+	r.AccessURIs, r.Policies, r.altNames = r.AccessURIs[:0], r.Policies[:0], r.altNames[:0]
+	r.names, r.domains = append(r.names[:0], nil), nil
+	r.text, r.problem = r.text[:0], r.problem[:0]
 }
 
 // note adds to the text of ParseError, within its bound.

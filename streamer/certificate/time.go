@@ -10,6 +10,11 @@ func (r *Record) parseValidity(b []byte) {
 }
 
 func (r *Record) parseTime(b []byte, field string) (at int64, rest []byte) {
+	if len(b) >= 15 && b[0] == tagUTCTime && b[1] == 13 && b[14] == 'Z' { // nearly all
+		if at, ok := utcTime(b[2:14]); ok {
+			return at, b[15:]
+		}
+	}
 	tag, text, rest, ok := cut(b)
 	if !ok {
 		r.note(field, "missing")
@@ -35,6 +40,22 @@ func (r *Record) parseTime(b []byte, field string) (at int64, rest []byte) {
 		return NoTime, rest
 	}
 	return at, rest
+}
+
+// utcTime reads YYMMDDhhmmss, with the years 1950 to 2049 (RFC 5280 §4.1.2.5.1).
+func utcTime(b []byte) (int64, bool) {
+	ok := true
+	two := func(i int) int {
+		hi, lo := b[i]-'0', b[i+1]-'0'
+		ok = ok && hi <= 9 && lo <= 9
+		return int(hi)*10 + int(lo)
+	}
+	year := 1900 + two(0)
+	if year < 1950 {
+		year += 100
+	}
+	at, valid := civil(year, two(2), two(4), two(6), two(8), two(10))
+	return at, ok && valid
 }
 
 // number reads so many decimal digits.
@@ -66,11 +87,16 @@ func unixTime(year int, b []byte) (int64, bool) {
 		}
 	}
 	east, zoned := zone(b)
-	month, day, hour, minute := f[0], f[1], f[2], f[3]
-	if !ok || !zoned || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59 {
+	at, valid := civil(year, f[0], f[1], f[2], f[3], second)
+	return at - int64(east), ok && zoned && valid
+}
+
+// civil gives the s since 1970 of a date and time in UTC, if there is such a one.
+func civil(year, month, day, hour, minute, second int) (int64, bool) {
+	if month < 1 || month > 12 || day < 1 || day > 28 && day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59 {
 		return 0, false
 	}
-	return int64(daysSince1970(year, month, day))*86400 + int64(hour*3600+minute*60+second) - int64(east), true
+	return int64(daysSince1970(year, month, day))*86400 + int64(hour*3600+minute*60+second), true
 }
 
 // zone reads Z, ±hhmm, or nothing (taken as Z), as s east of Greenwich.

@@ -175,7 +175,7 @@ func appendExtensions(dst []byte, r *certificate.Record, poison bool) []byte {
 	if r.HasKeyUsage {
 		dst = appendWords(append(dst, `,"keyUsage":"`...), uint(r.KeyUsage), usageWords[:])
 	}
-	dst = appendAltNames(dst, r.SubjectAltNames)
+	dst = appendAltNames(dst, r)
 	if r.SubjectKeyID != nil {
 		dst = appendKeyID(append(dst, `,"subjectKeyIdentifier":"keyid:`...), r.SubjectKeyID)
 	}
@@ -241,24 +241,24 @@ func appendWords(dst []byte, set uint, words []string) []byte {
 	return append(dst, '"')
 }
 
-func appendAltNames(dst []byte, names []certificate.GeneralName) []byte {
-	if len(names) == 0 {
-		return dst
-	}
-	dst = append(dst, `,"subjectAltName":"`...)
-	for i := range names {
-		if i > 0 {
-			dst = append(dst, ", "...)
-		}
-		switch n := &names[i]; n.Kind {
+func appendAltNames(dst []byte, r *certificate.Record) []byte {
+	start := len(dst)
+	sep := `,"subjectAltName":"`
+	for kind, value := range r.AltNames {
+		dst = append(dst, sep...)
+		sep = ", "
+		switch kind {
 		case certificate.DNSName:
-			dst = appendEscaped(append(dst, "DNS:"...), n.Value)
+			dst = appendEscaped(append(dst, "DNS:"...), value)
 		case certificate.RFC822Name:
-			dst = appendEscaped(append(dst, "email:"...), n.Value)
+			dst = appendEscaped(append(dst, "email:"...), value)
 		case certificate.IPAddress:
-			ip, _ := netip.AddrFromSlice(n.Value) // the parser admits 4 and 16 bytes only
+			ip, _ := netip.AddrFromSlice(value) // of 4 or 16 bytes
 			dst = ip.AppendTo(append(dst, "IP Address:"...))
 		}
+	}
+	if len(dst) == start {
+		return dst
 	}
 	return append(dst, '"')
 }
