@@ -1,0 +1,291 @@
+package ctlog
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// static is a log read by static-ct-api.
+type static struct {
+	*client
+	verifier verifier
+	// lenient admits entries without leaf_index: the tiles of a hybrid log.
+	lenient bool
+
+	mu          sync.Mutex
+	kept        *keptTile // the last tile that was not handed out whole
+	nextPartial time.Time
+}
+
+// keptTile holds the entries of a tile that somebody will ask for again. It is never pooled, so that batches can share it.
+type keptTile struct {
+	first   uint64
+	entries []Entry
+}
+
+// NewStatic makes a Log that is read by static-ct-api. It fails on options that cannot be right.
+func NewStatic(o Options) (Log, error) {
+	l, err := newStatic(o)
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+func newStatic(o Options) (*static, error) {
+	o = o.withDefaults()
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	v, err := newVerifier(o.Key)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newClient(o)
+	if err != nil {
+		return nil, err
+	}
+	return &static{client: c, verifier: v}, nil
+}
+
+// Page is the width of a tile.
+func (l *static) Page() uint64 { return tileWidth }
+
+// Close drops idle connections.
+func (l *static) Close() { l.http.CloseIdleConnections() }
+
+// Head fetches the checkpoint and verifies it.
+func (l *static) Head(ctx context.Context) (TreeHead, error) {
+	const op = "checkpoint"
+	a, err := l.get(ctx, request{what: whatHead, op: op, path: "checkpoint", limit: maxSmall})
+	if err != nil {
+		return TreeHead{}, err
+	}
+	var c checkpoint
+	buf, err := a.parse(maxSmall, func(body *buffer) (err error) {
+		c, err = parseCheckpoint(body.b, l.o.LogID)
+		return err
+	})
+	if err != nil {
+		return TreeHead{}, &Error{Kind: Malformed, Op: op, Status: http.StatusOK, Err: err}
+	}
+	raw := append([]byte(nil), buf.b...)
+	buf.free()
+	head, err := c.open(l.o.origin(), l.verifier)
+	if err != nil {
+		return TreeHead{}, &Error{Kind: BadSignature, Op: op, Status: http.StatusOK, Err: err}
+	}
+	head.Raw = raw
+	return head, nil
+}
+
+// missingTile are the statuses of a tile that is not there (yet): object stores answer 403 as well.
+var missingTile = []int{http.StatusNotFound, http.StatusForbidden, http.StatusGone}
+
+// Entries gives the entries of one data tile. A full tile is fetched once; of the partial tile at the head, no two widths
+// within PartialInterval, and no width twice: until then the error is NotYet.
+func (l *static) Entries(ctx context.Context, head TreeHead, start, end uint64) (*Batch, error) {
+	if start >= end || end > head.Size {
+		return nil, badRange(start, end, head.Size)
+	}
+	index := start / tileWidth
+	first := index * tileWidth
+	end = min(end, first+tileWidth)
+	if b := l.fromKept(start, end); b != nil {
+		return b, nil
+	}
+	if first+tileWidth <= head.Size {
+		return l.tile(ctx, start, end, tileWidth)
+	}
+	width := head.Size - first
+	if err := l.partialDue(tilePath("data", index, width)); err != nil {
+		return nil, err
+	}
+	b, err := l.tile(ctx, start, end, width)
+	if e := (*Error)(nil); errors.As(err, &e) && e.Kind == NotYet {
+		// The tile may have filled since, and its partial ones have vanished (row 18).
+		if full, fullErr := l.tile(ctx, start, end, tileWidth); fullErr == nil {
+			return full, nil
+		}
+	}
+	return b, err
+}
+
+// fromKept serves entries that are there already.
+func (l *static) fromKept(start, end uint64) *Batch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k := l.kept
+	if k == nil || start < k.first || start >= k.first+uint64(len(k.entries)) {
+		return nil
+	}
+	entries := k.entries[start-k.first:]
+	n := min(uint64(len(entries)), end-start)
+	return &Batch{Entries: entries[:n:n]}
+}
+
+// partialDue says whether a partial tile may be fetched now, and if so, that one is.
+func (l *static) partialDue(path string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.o.Now()
+	if wait := l.nextPartial.Sub(now); wait > 0 {
+		return &Error{Kind: NotYet, Op: path, RetryAfter: wait, Detail: "a partial tile is not due yet"}
+	}
+	l.nextPartial = now.Add(l.o.PartialInterval)
+	return nil
+}
+
+// tile fetches and decodes the data tile that start is in, and gives its entries from start to end.
+func (l *static) tile(ctx context.Context, start, end, width uint64) (*Batch, error) {
+	first := start - start%tileWidth
+	path := tilePath("data", first/tileWidth, width)
+	what := whatTile
+	if width < tileWidth {
+		what = whatPartialTile
+	}
+	a, err := l.get(ctx, request{what: what, op: path, path: path, limit: l.o.MaxBody, missing: missingTile})
+	if err != nil {
+		return nil, err
+	}
+	m := newBatch()
+	m.Bytes = len(a.b)
+	m.body, err = a.parse(l.o.MaxBody, func(body *buffer) error {
+		return m.decodeTile(body, first, width, l.lenient)
+	})
+	if err != nil {
+		return nil, &Error{Kind: Malformed, Op: path, Status: http.StatusOK, Err: err}
+	}
+	if start == first && end == first+width && width == tileWidth {
+		m.Entries = m.entries
+		return &m.Batch, nil
+	}
+	l.keep(m, first)
+	return &Batch{Entries: m.entries[start-first : end-first], Bytes: m.Bytes}, nil
+}
+
+// keep remembers a tile of which more will be asked for. Its memory leaves the pool for good.
+func (l *static) keep(m *batchMemory, first uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.kept = &keptTile{first: first, entries: m.entries}
+}
+
+// Issuer fetches an issuing certificate and checks its fingerprint.
+func (l *static) Issuer(ctx context.Context, fingerprint Hash) ([]byte, error) {
+	op := fmt.Sprintf("issuer/%x", fingerprint)
+	a, err := l.get(ctx, request{what: whatIssuer, op: op, path: op, limit: maxSmall, missing: missingTile})
+	if err != nil {
+		return nil, err
+	}
+	buf, err := a.parse(maxSmall, func(body *buffer) error {
+		if sha256.Sum256(body.b) != fingerprint {
+			return errors.New("the certificate has another fingerprint")
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, &Error{Kind: Malformed, Op: op, Status: http.StatusOK, Err: err}
+	}
+	defer buf.free()
+	return append([]byte(nil), buf.b...), nil
+}
+
+// Frontier is FrontierAt of the whole tree.
+func (l *static) Frontier(ctx context.Context, head TreeHead) (*Frontier, error) {
+	return l.FrontierAt(ctx, head, head.Size)
+}
+
+// FrontierAt makes the audit path of the last leaf before size out of hash tiles of the head's tree: the left siblings on it
+// are the frontier.
+func (l *static) FrontierAt(ctx context.Context, head TreeHead, size uint64) (*Frontier, error) {
+	if size == 0 || size > head.Size {
+		return emptyFrontier(head, size)
+	}
+	tiles := hashTiles{ctx: ctx, log: l, size: head.Size, tiles: map[string][]byte{}}
+	leaf, err := tiles.node(0, size-1)
+	if err != nil {
+		return nil, err
+	}
+	path, err := auditPath(size-1, head.Size, tiles.node)
+	if err != nil {
+		return nil, err
+	}
+	f, err := frontierFromPath(leaf, size-1, head.Size, path, head.Root)
+	if err != nil {
+		return nil, &Error{Kind: BadProof, Op: fmt.Sprintf("hash tiles of %d in %d", size, head.Size), Err: err}
+	}
+	return f, nil
+}
+
+// hashTiles reads nodes of a tree of some size out of hash tiles, each fetched once.
+type hashTiles struct {
+	ctx   context.Context
+	log   *static
+	size  uint64
+	tiles map[string][]byte
+}
+
+// levelsPerTile is how many levels of the tree a tile spans: 256 = 2^8.
+const levelsPerTile = 8
+
+// node is a nodeFunc: the root of the complete subtree over [index·2^level, (index+1)·2^level).
+func (t *hashTiles) node(level int, index uint64) (Hash, error) {
+	above := level % levelsPerTile
+	tileLevel := level / levelsPerTile
+	from := index << above // in hashes of the tile's own level
+	tile, err := t.tile(tileLevel, from/tileWidth)
+	if err != nil {
+		return Hash{}, err
+	}
+	f := new(Frontier)
+	for i := range uint64(1) << above {
+		at := (from%tileWidth + i) * uint64(len(Hash{}))
+		f.Append(Hash(tile[at : at+uint64(len(Hash{}))]))
+	}
+	return f.Root(), nil
+}
+
+// tile fetches the tile at a level, or, at the tree's right edge, its part.
+func (t *hashTiles) tile(level int, index uint64) ([]byte, error) {
+	hashes := t.size >> (levelsPerTile * level)
+	width := min(hashes-index*tileWidth, tileWidth)
+	path := tilePath(strconv.Itoa(level), index, width)
+	if tile, ok := t.tiles[path]; ok {
+		return tile, nil
+	}
+	tile, err := t.fetch(path, width)
+	if e := (*Error)(nil); width < tileWidth && errors.As(err, &e) && e.Kind == NotYet {
+		if full, fullErr := t.fetch(tilePath(strconv.Itoa(level), index, tileWidth), tileWidth); fullErr == nil {
+			tile, err = full, nil
+		}
+	}
+	if err == nil {
+		t.tiles[path] = tile
+	}
+	return tile, err
+}
+
+func (t *hashTiles) fetch(path string, width uint64) ([]byte, error) {
+	a, err := t.log.get(t.ctx, request{what: whatProof, op: path, path: path, limit: maxSmall, missing: missingTile})
+	if err != nil {
+		return nil, err
+	}
+	buf, err := a.parse(maxSmall, func(body *buffer) error {
+		if uint64(len(body.b)) != width*uint64(len(Hash{})) {
+			return fmt.Errorf("the tile is %d bytes long, not %d", len(body.b), width*uint64(len(Hash{})))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, &Error{Kind: Malformed, Op: path, Status: http.StatusOK, Err: err}
+	}
+	defer buf.free()
+	return append([]byte(nil), buf.b...), nil
+}
