@@ -23,8 +23,8 @@ type Config struct {
 	// PEM file with the private key of `tls_cert`.
 	TLSKey string `yaml:"tls_key" class:"restart"`
 
-	// What is worth a log line; `trace` is taken for `debug`.
-	LogLevel string `yaml:"log_level" default:"info" enum:"debug,info,warn,error,trace" class:"live"`
+	// What is worth a log line, without regard to case. `trace` is taken for `debug`, `warning` for `warn`.
+	LogLevel LogLevel `yaml:"log_level" default:"info" enum:"debug,info,warn,error" class:"live"`
 	// Log lines as text or as JSON.
 	LogFormat string `yaml:"log_format" default:"text" enum:"text,json" class:"restart"`
 
@@ -364,10 +364,10 @@ type Drain struct {
 	Delay Duration `yaml:"delay" default:"500ms" min:"0s" max:"10m"`
 }
 
-// HotReload says whether a changed configuration is applied while running. SIGHUP always does.
+// HotReload says whether a changed configuration is applied while running. SIGHUP always has it read again.
 type HotReload struct {
 	// Whether the file's directory is watched.
 	Enabled bool `yaml:"enabled" default:"true"`
-	// A further file or directory whose change causes a reload.
+	// File to watch and to read again, where it is not the one loaded; or a further directory to watch.
 	WatchPath string `yaml:"watch_path"`
 }

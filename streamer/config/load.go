@@ -47,12 +47,20 @@ func Load(o Options) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, warnings, problems := Parse(data, o.Env)
+	return load(path, data, o.Env)
+}
+
+func load(path string, data []byte, env []string) (*Loaded, error) {
+	c, warnings, problems := Parse(data, env)
 	if len(problems) > 0 {
 		return nil, &InvalidError{Path: path, Problems: problems}
 	}
+	return &Loaded{Config: c, Path: path, Hash: hashOf(data), Warnings: warnings}, nil
+}
+
+func hashOf(data []byte) string {
 	sum := sha256.Sum256(data)
-	return &Loaded{Config: c, Path: path, Hash: hex.EncodeToString(sum[:]), Warnings: warnings}, nil
+	return hex.EncodeToString(sum[:])
 }
 
 // Validate says all that is wrong with a file's content under an environment; nothing, if nothing is.

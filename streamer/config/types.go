@@ -112,6 +112,39 @@ func (t Time) String() string {
 	}
 }
 
+// LogLevel is what is worth a log line: debug, info, warn or error.
+type LogLevel string
+
+// UnmarshalText takes the names of other servers, too. What it does not know is for Check to refuse.
+func (l *LogLevel) UnmarshalText(text []byte) error {
+	switch s := strings.ToLower(string(text)); s {
+	case "trace":
+		*l = "debug"
+	case "warning":
+		*l = "warn"
+	default:
+		*l = LogLevel(s)
+	}
+	return nil
+}
+
+// MarshalText writes the name.
+func (l LogLevel) MarshalText() ([]byte, error) { return []byte(l), nil }
+
+// Slog is the level as log/slog has it.
+func (l LogLevel) Slog() slog.Level {
+	switch l {
+	case "debug":
+		return slog.LevelDebug
+	case "warn":
+		return slog.LevelWarn
+	case "error":
+		return slog.LevelError
+	default:
+		return slog.LevelInfo
+	}
+}
+
 // StartMode says what a Start counts from.
 type StartMode string
 
