@@ -43,7 +43,7 @@ type Gap struct {
 // AppendGap appends a gap notice.
 func AppendGap(dst []byte, g Gap) []byte {
 	dst = append(dst, `{"message_type":"gap","data":{"reason":`...)
-	dst = appendString(dst, string(g.Reason))
+	dst = appendText(dst, string(g.Reason))
 	dst = append(dst, `,"missed":`...)
 	if g.Unknown {
 		dst = append(dst, `null`...)
@@ -51,7 +51,7 @@ func AppendGap(dst []byte, g Gap) []byte {
 		dst = strconv.AppendUint(dst, g.Missed, 10)
 	}
 	if g.Reason == GapIngest {
-		dst = appendString(append(dst, `,"log":`...), g.Log)
+		dst = appendText(append(dst, `,"log":`...), g.Log)
 		dst = strconv.AppendUint(append(dst, `,"from_index":`...), g.FromIndex, 10)
 		dst = strconv.AppendUint(append(dst, `,"to_index":`...), g.ToIndex, 10)
 	} else {
@@ -65,7 +65,7 @@ func AppendGap(dst []byte, g Gap) []byte {
 func AppendError(dst []byte, code int, reason string) []byte {
 	dst = append(dst, `{"message_type":"error","data":{"code":`...)
 	dst = strconv.AppendInt(dst, int64(code), 10)
-	dst = appendString(append(dst, `,"reason":`...), reason)
+	dst = appendText(append(dst, `,"reason":`...), reason)
 	return append(dst, `}}`...)
 }
 

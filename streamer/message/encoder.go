@@ -35,10 +35,11 @@ type Encoder struct {
 	record  *certificate.Record
 	issuers Issuers
 
-	leaf, tail         []byte // shared by Full and Lite
-	hasLeaf            bool
-	sums               fingerprints
-	hasSHA1, hasSHA256 bool
+	leaf, tail []byte // shared by Full and Lite
+	hasLeaf    bool
+	sums       fingerprints
+	hashed     bool // both
+	hasSHA256  bool
 }
 
 // sourceText is what is constant per log: link up to the entry's number or tile, and the source object up to its timestamp.
@@ -58,20 +59,14 @@ func NewEncoder(epoch string) *Encoder {
 // nil: chains are empty then.
 func (x *Encoder) Begin(e *engine.Entry, r *certificate.Record, issuers Issuers) {
 	x.entry, x.record, x.issuers = e, r, issuers
-	x.hasLeaf, x.hasSHA1, x.hasSHA256 = false, false, false
+	x.hasLeaf, x.hashed, x.hasSHA256 = false, false, false
 }
 
 // Append appends the entry's message of a kind. ok is false, and dst as it was, when there is nothing to send: a certificate
 // without a DNS name on the domains-only stream.
 func (x *Encoder) Append(dst []byte, k Kind) (_ []byte, ok bool) {
 	if k == Domains {
-		names := x.record.Domains()
-		if len(names) == 0 {
-			return dst, false
-		}
-		dst = append(dst, `{"message_type":"dns_entries","data":`...)
-		dst = appendDomains(dst, names)
-		return x.appendCursor(dst), true
+		return x.appendDomains(dst)
 	}
 	x.share()
 	dst = append(dst, x.leaf...)
@@ -85,12 +80,35 @@ func (x *Encoder) Append(dst []byte, k Kind) (_ []byte, ok bool) {
 	return x.appendCursor(dst), true
 }
 
+func (x *Encoder) appendDomains(dst []byte) ([]byte, bool) {
+	names := x.record.Domains()
+	if len(names) == 0 {
+		return dst, false
+	}
+	dst = append(dst, `{"message_type":"dns_entries","data":`...)
+	if x.hasLeaf {
+		dst = append(dst, x.leaf[x.leafs.domainsStart:x.leafs.domainsEnd]...)
+	} else {
+		dst = appendDomains(dst, names)
+	}
+	return x.appendCursor(dst), true
+}
+
 // SHA256 is the fingerprint of the entry's certificate, computed once per entry.
 func (x *Encoder) SHA256() engine.Fingerprint {
 	if !x.hasSHA256 {
 		x.sums.sha256, x.hasSHA256 = sha256.Sum256(x.entry.DER), true
 	}
 	return x.sums.sha256
+}
+
+// hash computes both fingerprints, once per entry.
+func (x *Encoder) hash() {
+	if x.hashed {
+		return
+	}
+	x.SHA256()
+	x.sums.sha1, x.hashed = sha1.Sum(x.entry.DER), true //nolint:gosec // as above
 }
 
 func (x *Encoder) appendCursor(dst []byte) []byte {
@@ -108,10 +126,7 @@ func (x *Encoder) share() {
 	e := x.entry
 	var sums *fingerprints
 	if len(e.DER) > 0 {
-		x.SHA256()
-		if !x.hasSHA1 {
-			x.sums.sha1, x.hasSHA1 = sha1.Sum(e.DER), true //nolint:gosec // as above
-		}
+		x.hash()
 		sums = &x.sums
 	}
 	update := "X509LogEntry"
@@ -175,11 +190,11 @@ func (x *Encoder) source(s *engine.Source) *sourceText {
 	if s.Protocol == engine.Tiled {
 		path = "/tile/data/"
 	}
-	link := appendEscaped([]byte(`,"cert_link":"`), s.URL)
-	object := appendString([]byte(`,"source":{"url":`), s.URL)
-	object = appendString(append(object, `,"name":`...), s.Name)
-	object = appendString(append(object, `,"operator":`...), s.Operator)
-	object = appendString(append(object, `,"type":`...), string(s.Protocol))
+	link := appendEscaped([]byte(`,"cert_link":"`), []byte(s.URL))
+	object := appendText([]byte(`,"source":{"url":`), s.URL)
+	object = appendText(append(object, `,"name":`...), s.Name)
+	object = appendText(append(object, `,"operator":`...), s.Operator)
+	object = appendText(append(object, `,"type":`...), string(s.Protocol))
 	object = append(object, `,"log_id":"`...)
 	object = base64.StdEncoding.AppendEncode(object, s.LogID[:])
 	object = append(object, `","timestamp":`...)

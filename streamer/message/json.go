@@ -13,29 +13,36 @@ const (
 
 // appendString appends a JSON string (RFC 8259 §7). What is not valid UTF-8 becomes U+FFFD, byte by byte; nothing is escaped
 // for HTML.
-func appendString[T ~string | ~[]byte](dst []byte, s T) []byte {
+func appendString(dst, s []byte) []byte {
 	dst = append(dst, '"')
 	dst = appendEscaped(dst, s)
 	return append(dst, '"')
 }
 
+// appendText is appendString for what is a string already; such is not in the hot path.
+func appendText(dst []byte, s string) []byte { return appendString(dst, []byte(s)) }
+
 // appendEscaped appends what stands between the quotes of a JSON string.
-func appendEscaped[T ~string | ~[]byte](dst []byte, s T) []byte {
-	start := len(dst)
-	dst = append(dst, s...)
-	if n := plain(dst[start:]); n < len(s) {
-		return escape(dst[:start+n], s[n:])
+func appendEscaped(dst, s []byte) []byte {
+	if n := plain(s); n < len(s) {
+		return escape(append(dst, s[:n]...), s[n:])
 	}
-	return dst
+	return append(dst, s...)
 }
 
-// plain says how many bytes at the beginning of b need no escape: all, nearly always. It may stop up to 7 bytes early.
+// plain says how many bytes at the beginning of b need no escape: all, nearly always. It may stop some bytes early.
 func plain(b []byte) int {
 	i := 0
 	for ; i+8 <= len(b); i += 8 {
 		if special(binary.LittleEndian.Uint64(b[i:])) {
 			return i
 		}
+	}
+	if len(b) >= 8 { // the last eight, some of them once more
+		if special(binary.LittleEndian.Uint64(b[len(b)-8:])) {
+			return i
+		}
+		return len(b)
 	}
 	for ; i < len(b); i++ {
 		if c := b[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf {
@@ -53,16 +60,14 @@ func special(v uint64) bool {
 }
 
 // escape is appendEscaped for what is not plain.
-func escape[T ~string | ~[]byte](dst []byte, s T) []byte {
+func escape(dst, s []byte) []byte {
 	for len(s) > 0 {
-		c := s[0]
-		if c < utf8.RuneSelf {
+		if c := s[0]; c < utf8.RuneSelf {
 			dst = escapeASCII(dst, c)
 			s = s[1:]
 			continue
 		}
-		var head [utf8.UTFMax]byte
-		r, size := utf8.DecodeRune(head[:copy(head[:], s)])
+		r, size := utf8.DecodeRune(s)
 		switch {
 		case r == utf8.RuneError && size == 1:
 			dst = append(dst, `\ufffd`...)
@@ -70,7 +75,7 @@ func escape[T ~string | ~[]byte](dst []byte, s T) []byte {
 			dst = append(dst, `\u202`...)
 			dst = append(dst, lowerHex[r&0xf])
 		default:
-			dst = append(dst, head[:size]...)
+			dst = append(dst, s[:size]...)
 		}
 		s = s[size:]
 	}

@@ -20,6 +20,8 @@ type fingerprints struct {
 type leafWriter struct {
 	scratch []byte
 	issuers map[string][]byte
+
+	domainsStart, domainsEnd int // where the value of all_domains stands in what was written last
 }
 
 // maxIssuers bounds the texts of issuers' names kept; there are some hundred issuers that matter.
@@ -44,12 +46,14 @@ func (w *leafWriter) appendFields(dst []byte, r *certificate.Record, sums *finge
 	dst = append(dst, `","is_ca":`...)
 	dst = strconv.AppendBool(dst, r.IsCA)
 	dst = append(dst, `,"all_domains":`...)
+	w.domainsStart = len(dst)
 	dst = appendDomains(dst, r.Domains())
+	w.domainsEnd = len(dst)
 	dst = append(dst, `,"extensions":`...)
 	dst = appendExtensions(dst, r, poison)
 	if problem != "" {
 		dst = append(dst, `,"parse_error":`...)
-		dst = appendString(dst, problem)
+		dst = appendText(dst, problem)
 	}
 	return dst
 }
