@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -238,4 +240,45 @@ func TestLogListNamesBothProtocols(t *testing.T) {
 		list.Operators[0].TiledLogs[0]["monitoring_url"] != static.URL() {
 		t.Errorf("list is %+v", list)
 	}
+}
+
+func TestTransportReachesLogsWithoutANetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := filled(t, Options{Name: "A"}, 3)
+		client := http.Client{Transport: Transport(New(Options{Name: "B"}), l)}
+		read := func() error {
+			resp, err := client.Get(l.URL() + "ct/v1/get-entries?start=0&end=2")
+			if err != nil {
+				return err
+			}
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			if err != nil {
+				return err
+			}
+			entries, err := ParseGetEntries(body)
+			if err != nil || len(entries) != 3 {
+				return fmt.Errorf("%d entries: %w", len(entries), err)
+			}
+			return nil
+		}
+		if err := read(); err != nil {
+			t.Error(err)
+		}
+		for _, do := range []Action{Reset(100), Reset(0), Delay(time.Hour), Hang()} {
+			l.Faults.Clear()
+			l.Faults.Add(Fault{Do: do})
+			client.Timeout = time.Minute
+			if err := read(); err == nil {
+				t.Error("a broken exchange gave an answer")
+			}
+		}
+		l.Faults.Clear()
+		l.Faults.Add(Fault{Do: Slow(1000)})
+		client.Timeout = 0
+		began := time.Now()
+		if err := read(); err != nil || time.Since(began) < time.Second {
+			t.Errorf("slow answer after %v: %v", time.Since(began), err)
+		}
+	})
 }
