@@ -140,13 +140,13 @@ func (v *View) Since() uint64 { return v.since }
 // next is no longer kept.
 func (v *View) From(next uint64) (Run, bool) {
 	if next >= v.open.First {
-		return v.open.from(next), true
+		return v.open.From(next), true
 	}
 	i := sort.Search(len(v.sealed), func(i int) bool { return v.sealed[i].End() > next })
 	if i == len(v.sealed) || v.sealed[i].First > next {
 		return Run{}, false
 	}
-	return v.sealed[i].from(next), true
+	return v.sealed[i].From(next), true
 }
 
 // Seek returns the number of the first frame beyond an offset, or false when such frames have been dropped.

@@ -50,8 +50,8 @@ func (r *Run) holds(size int, offset uint64) bool {
 	return size <= cap(r.data)-len(r.data) && offset-r.base < 1<<32
 }
 
-// from is the run without the frames before number first.
-func (r Run) from(first uint64) Run {
+// From is the run without the frames before number first, which must be one of its own or the next.
+func (r Run) From(first uint64) Run {
 	skip := first - r.First
 	if skip > 0 {
 		r.origin = r.marks[skip-1].end

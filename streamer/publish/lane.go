@@ -12,11 +12,12 @@ type lane struct {
 	record  certificate.Record
 	encoder *message.Encoder
 	issuers message.Issuers
+	filters *filter.Set
 	issuer  []byte
 
 	items   []item
 	json    []byte
-	matches []int32
+	matches []*filter.Class
 	damaged []*engine.Entry // entries that did not parse whole
 }
 
@@ -35,8 +36,8 @@ func (s span) empty() bool { return s.from == s.to }
 // keptJSON is how much encoded text a lane keeps room for between batches.
 const keptJSON = 1 << 20
 
-func newLane(epoch string, issuers message.Issuers) *lane {
-	return &lane{encoder: message.NewEncoder(epoch), issuers: issuers}
+func newLane(o Options) *lane {
+	return &lane{encoder: message.NewEncoder(o.Engine.Epoch()), issuers: o.Issuers, filters: o.Filters}
 }
 
 // begin makes e the entry at work.
@@ -86,10 +87,10 @@ func (l *lane) append(kind message.Kind) span {
 // match finds the filter classes of the entry at work, and with them the kinds it is wanted in.
 func (l *lane) match(e *engine.Entry, p *plan) (kinds, span) {
 	from, wanted, subject := len(l.matches), p.wanted, l.subject(e)
-	for i := range p.classes {
-		if p.classes[i].filter.Match(&subject) {
-			l.matches = append(l.matches, int32(i))
-			wanted |= p.classes[i].wanted
+	l.matches = l.filters.Match(&subject, l.matches)
+	for _, class := range l.matches[from:] {
+		if to := p.classes[class]; to != nil {
+			wanted |= to.wanted
 		}
 	}
 	return wanted, span{from, len(l.matches)}

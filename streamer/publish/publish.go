@@ -14,6 +14,7 @@ import (
 
 	"github.com/certstream-operator/certstream-operator/streamer/engine"
 	"github.com/certstream-operator/certstream-operator/streamer/feed"
+	"github.com/certstream-operator/certstream-operator/streamer/filter"
 	"github.com/certstream-operator/certstream-operator/streamer/message"
 	"github.com/certstream-operator/certstream-operator/streamer/telemetry"
 )
@@ -32,10 +33,12 @@ const (
 	keptNotices       = 64        // ingest gaps that clients being caught up are told of
 )
 
-// Options configure a Publisher. Engine, Issuers, Metrics and Log must be set.
+// Options configure a Publisher. Engine, Filters, Metrics and Log must be set; without Issuers, chains are empty.
 type Options struct {
 	Engine  engine.Engine
 	Issuers message.Issuers
+	// Filters holds the filters in use.
+	Filters *filter.Set
 	// FeedBytes bounds each feed; 0 means DefaultFeedBytes.
 	FeedBytes int
 	// Heartbeat is the interval of heartbeats; 0 means DefaultHeartbeat.
@@ -100,8 +103,8 @@ func New(o Options) *Publisher {
 		buf:     make([]engine.Entry, batchSize),
 	}
 	for range o.Lanes {
-		p.lanes = append(p.lanes, newLane(p.epoch, o.Issuers))
-		p.lenders <- newLane(p.epoch, o.Issuers)
+		p.lanes = append(p.lanes, newLane(o))
+		p.lenders <- newLane(o)
 	}
 	p.evaluated.Store(p.from)
 	p.heartbeat.Store(int64(o.Heartbeat))
@@ -191,8 +194,10 @@ func (p *Publisher) emit(l *lane, plan *plan) {
 		offset := it.entry.Offset
 		p.cursor = engine.Cursor{Epoch: p.epoch, Offset: offset}.Append(p.cursor[:0])
 		p.append(l, it, &plan.feeds)
-		for _, c := range l.matches[it.matches.from:it.matches.to] {
-			p.append(l, it, &plan.classes[c].feeds)
+		for _, class := range l.matches[it.matches.from:it.matches.to] {
+			if to := plan.classes[class]; to != nil { // else it came while the batch was at work
+				p.append(l, it, to)
+			}
 		}
 	}
 }

@@ -18,8 +18,9 @@ type Stream struct {
 
 	publisher *Publisher
 	key       streamKey
-	start     uint64 // the offset from which on the feed has everything
-	readers   int    // guarded by Publisher.mu
+	class     *filter.Class // nil without a filter
+	start     uint64        // the offset from which on the feed has everything
+	readers   int           // guarded by Publisher.mu
 }
 
 type streamKey struct {
@@ -29,32 +30,37 @@ type streamKey struct {
 }
 
 // Subscribe joins, or opens, the stream of a kind, framing and filter; the nil filter lets everything through. Close it when
-// done.
-func (p *Publisher) Subscribe(kind message.Kind, framing feed.Framing, f *filter.Filter) *Stream {
+// done. The error is a *filter.OverloadError.
+func (p *Publisher) Subscribe(kind message.Kind, framing feed.Framing, f *filter.Filter) (*Stream, error) {
 	key := streamKey{kind: kind, framing: framing}
+	var class *filter.Class
+	bound := p.options.FeedBytes
 	if f != nil {
-		key.filter = f.Key()
+		var err error
+		if class, err = p.options.Filters.Add(f); err != nil {
+			return nil, err
+		}
+		key.filter, bound = class.Key(), min(bound, filteredFeedBytes)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s, ok := p.streams[key]
 	if !ok {
-		bound := p.options.FeedBytes
-		if f != nil {
-			bound = min(bound, filteredFeedBytes)
-		}
-		s = &Stream{Kind: kind, Framing: framing, Filter: f, publisher: p, key: key, start: p.from,
+		s = &Stream{Kind: kind, Framing: framing, Filter: f, publisher: p, key: key, class: class, start: p.from,
 			Feed: feed.New(framing, p.from, bound)}
 		p.streams[key] = s
 		p.plan = nil
 	}
 	s.readers++
-	return s
+	return s, nil
 }
 
 // Close says that one reader has left.
 func (s *Stream) Close() {
 	p := s.publisher
+	if s.class != nil {
+		p.options.Filters.Remove(s.class)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if s.readers--; s.readers == 0 {
@@ -85,14 +91,8 @@ func (f *feeds) add(s *Stream) {
 // plan is who reads what: made when streams come or go, and never changed.
 type plan struct {
 	feeds   // of everybody who has no filter
-	classes []class
+	classes map[*filter.Class]*feeds
 	all     []*feed.Feed
-}
-
-// class is a filter and the feeds of its matches.
-type class struct {
-	feeds
-	filter *filter.Filter
 }
 
 // begin fixes who gets a batch that ends at an offset: those who subscribe from now on begin behind it.
@@ -107,21 +107,17 @@ func (p *Publisher) begin(last uint64) *plan {
 }
 
 func makePlan(streams map[streamKey]*Stream) *plan {
-	made := &plan{}
-	at := map[string]int{}
-	for key, s := range streams {
+	made := &plan{classes: map[*filter.Class]*feeds{}}
+	for _, s := range streams {
 		made.all = append(made.all, s.Feed)
-		if s.Filter == nil {
-			made.add(s)
-			continue
+		to := &made.feeds
+		if s.class != nil {
+			if to = made.classes[s.class]; to == nil {
+				to = &feeds{}
+				made.classes[s.class] = to
+			}
 		}
-		i, ok := at[key.filter]
-		if !ok {
-			i = len(made.classes)
-			at[key.filter] = i
-			made.classes = append(made.classes, class{filter: s.Filter})
-		}
-		made.classes[i].add(s)
+		to.add(s)
 	}
 	return made
 }

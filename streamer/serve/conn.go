@@ -1,0 +1,359 @@
+package serve
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/certstream-operator/certstream-operator/streamer/access"
+	"github.com/certstream-operator/certstream-operator/streamer/feed"
+	"github.com/certstream-operator/certstream-operator/streamer/message"
+	"github.com/certstream-operator/certstream-operator/streamer/publish"
+)
+
+// Bounds of one connection.
+const (
+	maxVisit   = 256 << 10 // bytes written for a client before the next one has its turn
+	maxControl = 4 << 10   // bytes of control frames waiting for a client that does not read
+	closeWait  = 5 * time.Second
+	lingerWait = 2 * time.Second
+	lingerMax  = 256 << 10
+)
+
+// state says who writes to a connection. It changes under conn.mu only:
+//
+//	parked ──socket full, or behind──▶ running ──at the head──▶ parked
+//	   └────────────── goodbye sent, or failed ──▶ ended ◀─────────┘
+type state uint8
+
+const (
+	// parked: nobody is writing. The worker of its shard may, and whoever has a control frame for it.
+	parked state = iota
+	// running: a goroutine of its own writes, and waits for the socket.
+	running
+	// ended: nobody writes any more.
+	ended
+)
+
+// conn is a client: a socket and a position in a stream. To gorilla it is the net.Conn under a WebSocket, so that what
+// gorilla writes by itself goes out between frames.
+type conn struct {
+	nc     net.Conn
+	raw    syscall.RawConn // nil where writing without blocking is not possible: TLS, HTTP/2
+	server *Server
+	shard  *shard
+	slot   int // in its shard's group; the worker's
+
+	mu      sync.Mutex
+	state   state
+	reading bool // a goroutine reads from it
+	joined  bool // next is a position in the feed; else the client is behind it
+	resumed bool // the client is being given what it asked for with a cursor
+	stream  *publish.Stream
+	out     []byte   // goes out before anything else; ends where a frame ends
+	next    uint64   // number of the next frame of the feed
+	offset  uint64   // every entry up to here has been evaluated for this client
+	bye     *goodbye // how to end, once everything before is out
+	ends    string   // why it ended
+	gaps    [2]int64 // when, in ns, the client was last told of gaps
+
+	framing feed.Framing
+	kind    message.Kind
+	grant   *access.Grant
+}
+
+// goodbye is how a connection ends.
+type goodbye struct {
+	reason string // for metrics
+	frame  []byte // the last bytes
+	flush  bool   // the client gets all there is in the feed before it
+}
+
+// errFull is what a sink returns when it takes no more for now.
+var errFull = errors.New("no room")
+
+// sink takes bytes without blocking, and returns errFull when it has not taken all.
+type sink interface {
+	write(b []byte) (int, error)
+}
+
+// progress is how far push has come.
+type progress uint8
+
+const (
+	atHead   progress = iota // nothing left to write
+	full                     // the sink takes no more
+	behind                   // what comes next is not in the feed
+	turnOver                 // enough for this turn
+	over                     // the goodbye is out
+	broken                   // writing failed
+)
+
+// push writes what the client is to get next, as far as the sink takes it. Called with mu held.
+func (c *conn) push(w *writer, to sink) progress {
+	for budget := maxVisit; budget > 0; {
+		n, p := c.step(w, to)
+		if p != turnOver {
+			return p
+		}
+		budget -= n
+	}
+	return turnOver
+}
+
+// step makes one write, or finds that there is none to make. It returns turnOver when there may be more.
+func (c *conn) step(w *writer, to sink) (int, progress) {
+	switch {
+	case len(c.out) > 0:
+		return c.stepOut(w, to)
+	case c.bye != nil && !c.bye.flush:
+		return 0, c.sayGoodbye()
+	case w.run.Len() > 0:
+		n, left, p := c.stepRun(w, to, w.run)
+		w.run = left
+		if p == turnOver && left.Len() == 0 {
+			c.offset = max(c.offset, w.upTo)
+		}
+		return n, p
+	case c.stream == nil: // not yet
+		return 0, atHead
+	case !c.joined:
+		return 0, behind
+	}
+	run, ok := c.stream.Feed.View().From(c.next)
+	if !ok {
+		c.joined = false
+		return 0, behind
+	}
+	if run.Len() == 0 {
+		if c.bye != nil {
+			return 0, c.sayGoodbye()
+		}
+		return 0, atHead
+	}
+	n, left, p := c.stepRun(w, to, run)
+	c.next = left.First
+	return n, p
+}
+
+// sayGoodbye queues the last bytes, or says that they are out.
+func (c *conn) sayGoodbye() progress {
+	if c.bye.frame == nil {
+		return over
+	}
+	c.out, c.bye = c.bye.frame, &goodbye{reason: c.bye.reason}
+	return turnOver
+}
+
+func (c *conn) stepOut(w *writer, to sink) (int, progress) {
+	n, err := to.write(c.out)
+	w.bytes += n
+	c.out = c.out[n:]
+	if len(c.out) == 0 {
+		c.out = nil
+	}
+	return n, progressOf(err)
+}
+
+// stepRun writes frames. Of one that was cut, the rest is copied, so that a stuck client keeps one frame in memory and no
+// segment; left are the frames not begun.
+func (c *conn) stepRun(w *writer, to sink, run feed.Run) (n int, left feed.Run, p progress) {
+	n, err := to.write(run.Bytes())
+	begun, rest := run.Cut(n)
+	if begun > 0 {
+		c.offset = max(c.offset, run.Offset(begun-1))
+	}
+	if len(rest) > 0 {
+		c.out = bytes.Clone(rest)
+	}
+	w.bytes += n
+	w.messages += begun
+	return n, run.From(run.First + uint64(begun)), progressOf(err)
+}
+
+func progressOf(err error) progress {
+	switch {
+	case err == nil:
+		return turnOver
+	case errors.Is(err, errFull):
+		return full
+	}
+	return broken
+}
+
+// settle acts on what push has come to when the connection was parked. Called with mu held.
+func (c *conn) settle(p progress) {
+	switch p {
+	case atHead:
+		c.state = parked
+	case turnOver:
+		c.shard.again(c)
+	case full, behind:
+		if p == full {
+			c.server.metrics.Blocked.Inc()
+		}
+		c.state = running
+		c.server.goroutines.Go(c.run)
+	case over:
+		c.end(c.bye.reason, true)
+	case broken:
+		c.end(reasonReset, false)
+	}
+}
+
+// nudge writes what it can, unless somebody else does. Called with mu held.
+func (c *conn) nudge() {
+	if c.state != parked {
+		return
+	}
+	if c.raw == nil {
+		c.settle(behind)
+		return
+	}
+	w := c.server.borrow()
+	c.settle(c.push(w, rawSink{w, c.raw}))
+	c.server.giveBack(c, w)
+}
+
+// visit is the worker's turn: all that the feed has, without blocking.
+func (c *conn) visit(w *writer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != parked || c.stream == nil {
+		return
+	}
+	if c.raw == nil {
+		if !c.joined || c.next != c.stream.Feed.View().End() || len(c.out) > 0 {
+			c.settle(behind)
+		}
+		return
+	}
+	c.settle(c.push(w, rawSink{w, c.raw}))
+}
+
+// leave ends the connection: after what it is in the midst of, and with flush after all there is in the feed.
+func (c *conn) leave(g *goodbye) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == ended || c.bye != nil {
+		return
+	}
+	c.bye = g
+	if c.state == running {
+		_ = c.nc.SetWriteDeadline(time.Now().Add(closeWait))
+	}
+	c.nudge()
+}
+
+// abort ends the connection at once.
+func (c *conn) abort(reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.end(reason, false)
+}
+
+// end lets nobody write any more. A graceful end gives the client time to read what has been written. Called with mu held.
+func (c *conn) end(reason string, graceful bool) {
+	if c.state == ended {
+		return
+	}
+	c.state, c.ends, c.out = ended, reason, nil
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if !graceful || !c.reading || !ok || half.CloseWrite() != nil {
+		_ = c.nc.Close()
+	} else {
+		_ = c.nc.SetReadDeadline(time.Now().Add(lingerWait))
+	}
+	if !c.reading {
+		c.forget()
+	}
+}
+
+// doneReading says that nobody reads from the connection any more.
+func (c *conn) doneReading() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reading = false
+	if c.state == ended {
+		c.forget()
+	}
+}
+
+// forget gives everything back. Called once, with mu held.
+func (c *conn) forget() {
+	_ = c.nc.Close()
+	c.server.remove(c)
+}
+
+// linger reads what the peer still sends, so that closing does not reset the connection before it has read our last bytes.
+func (c *conn) linger() {
+	_ = c.nc.SetReadDeadline(time.Now().Add(lingerWait))
+	_, _ = io.CopyN(io.Discard, c.nc, lingerMax)
+}
+
+// Read implements net.Conn for gorilla: whoever is heard of is alive.
+func (c *conn) Read(p []byte) (int, error) {
+	for {
+		n, err := c.nc.Read(p)
+		if n > 0 {
+			c.armRead()
+			return n, err
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !c.busyWriting() {
+			return n, err
+		}
+		c.armRead() // the ping is still on its way
+	}
+}
+
+func (c *conn) armRead() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != ended && c.bye == nil {
+		_ = c.nc.SetReadDeadline(time.Now().Add(pongWait))
+	}
+}
+
+func (c *conn) busyWriting() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state == running
+}
+
+// Write implements net.Conn for gorilla, which writes whole frames, and the answer to the upgrade. They go out between two of
+// our frames. A close frame is the last.
+func (c *conn) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == ended || c.bye != nil {
+		return 0, net.ErrClosed
+	}
+	switch {
+	case p[0] == finClose:
+		c.bye = &goodbye{reason: reasonClient, frame: bytes.Clone(p)}
+	case c.stream != nil && len(c.out) > maxControl:
+		return 0, errFull
+	default:
+		c.out = append(c.out, p...)
+	}
+	c.nudge()
+	return len(p), nil
+}
+
+// Close implements net.Conn for gorilla.
+func (c *conn) Close() error {
+	c.abort(reasonClient)
+	return nil
+}
+
+// LocalAddr, RemoteAddr and the deadlines implement net.Conn; the deadlines are our own business.
+func (c *conn) LocalAddr() net.Addr              { return c.nc.LocalAddr() }
+func (c *conn) RemoteAddr() net.Addr             { return c.nc.RemoteAddr() }
+func (c *conn) SetDeadline(time.Time) error      { return nil }
+func (c *conn) SetReadDeadline(time.Time) error  { return nil }
+func (c *conn) SetWriteDeadline(time.Time) error { return nil }

@@ -1,0 +1,196 @@
+package serve
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/certstream-operator/certstream-operator/streamer/access"
+	"github.com/certstream-operator/certstream-operator/streamer/engine"
+	"github.com/certstream-operator/certstream-operator/streamer/filter"
+	"github.com/certstream-operator/certstream-operator/streamer/publish"
+	"github.com/certstream-operator/certstream-operator/streamer/telemetry"
+)
+
+// rig is a whole server from the engine to sockets on loopback.
+type rig struct {
+	testing.TB
+	window    *engine.Window
+	publisher *publish.Publisher
+	server    *Server
+	metrics   *telemetry.Fanout
+	http      *httptest.Server
+	tcp       net.Listener
+	index     uint64
+}
+
+// rigOptions are what tests vary.
+type rigOptions struct {
+	window, feed int
+	heartbeat    time.Duration
+	access       access.Options
+	settings     func(*Settings)
+	tls          bool
+}
+
+func newRig(t testing.TB, o rigOptions) *rig {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	registry := prometheus.NewRegistry()
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	r := &rig{TB: t, metrics: telemetry.NewFanout(registry)}
+	r.window = engine.NewWindow(engine.WindowOptions{MaxBytes: max(o.window, engine.MinWindow), Numbering: engine.Numbering{Epoch: "e1"}})
+	r.publisher = publish.New(publish.Options{Engine: r.window, Filters: filter.NewSet(filter.Options{}), FeedBytes: o.feed,
+		Heartbeat: o.heartbeat, Metrics: r.metrics, Log: log})
+	gate, err := access.New(o.access, log, telemetry.NewAccess(registry, access.Reasons()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := DefaultSettings()
+	settings.Protocols = [3]bool{true, true, true}
+	if o.settings != nil {
+		o.settings(&settings)
+	}
+	r.server = New(Options{Publisher: r.publisher, Engine: r.window, Gate: gate, Metrics: r.metrics, Log: log, Settings: settings})
+	r.http = httptest.NewUnstartedServer(r.server)
+	if o.tls {
+		r.http.StartTLS()
+	} else {
+		r.http.Start()
+	}
+	if r.tcp, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	var wait sync.WaitGroup
+	wait.Go(func() { r.server.Run(ctx) })
+	wait.Go(func() {
+		if err := r.publisher.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	wait.Go(func() {
+		if err := r.server.ServeTCP(ctx, r.tcp); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		wait.Wait()
+		r.http.Close()
+	})
+	return r
+}
+
+var source = &engine.Source{Name: "Test log", Operator: "Tests", URL: "https://log.example", Protocol: engine.RFC6962}
+
+// add appends n entries with the names n<index>.example.org.
+func (r *rig) add(n int) {
+	r.Helper()
+	batch := make([]engine.Entry, n)
+	for i := range batch {
+		r.index++
+		batch[i] = engine.Entry{Source: source, Index: r.index, Seen: time.Now().UnixMilli(), Timestamp: uint64(time.Now().UnixMilli()),
+			DER: certificateFor(fmt.Sprintf("n%08d.example.org", r.index))}
+	}
+	if _, _, err := r.window.Append(context.Background(), batch); err != nil {
+		r.Error(err)
+	}
+}
+
+// template is a certificate with a name of 20 characters, which certificateFor replaces: a broken signature is of no interest.
+var template = sync.OnceValue(func() []byte {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	cert := &x509.Certificate{SerialNumber: big.NewInt(4711), Subject: pkix.Name{CommonName: placeholder}, DNSNames: []string{placeholder},
+		NotBefore: time.Unix(1e9, 0), NotAfter: time.Unix(2e9, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, cert, cert, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	return der
+})
+
+const placeholder = "nxxxxxxxx.example.org"
+
+func certificateFor(name string) []byte {
+	return []byte(strings.ReplaceAll(string(template()), placeholder, name))
+}
+
+// heard is a message as clients see it.
+type heard struct {
+	Type   string          `json:"message_type"`
+	Cursor string          `json:"cursor"`
+	Data   json.RawMessage `json:"data"`
+}
+
+// index is the log's index of a certificate message.
+func (h heard) index(t testing.TB) uint64 {
+	t.Helper()
+	var data struct {
+		Index uint64 `json:"cert_index"`
+	}
+	if err := json.Unmarshal(h.Data, &data); err != nil {
+		t.Fatalf("%s: %v", h.Data, err)
+	}
+	return data.Index
+}
+
+func parseHeard(t testing.TB, text []byte) heard {
+	t.Helper()
+	var h heard
+	if err := json.Unmarshal(text, &h); err != nil {
+		t.Fatalf("%q is no message: %v", text, err)
+	}
+	return h
+}
+
+// dial opens a WebSocket.
+func (r *rig) dial(path string) *websocket.Conn {
+	r.Helper()
+	ws, response, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(r.http.URL, "http")+path, nil)
+	if err != nil {
+		r.Fatalf("dialling %s: %v, %+v", path, err, response)
+	}
+	r.Cleanup(func() { _ = ws.Close() })
+	_ = ws.SetReadDeadline(time.Now().Add(20 * time.Second))
+	return ws
+}
+
+// next reads a WebSocket's next message.
+func (r *rig) next(ws *websocket.Conn) heard {
+	r.Helper()
+	_, text, err := ws.ReadMessage()
+	if err != nil {
+		r.Fatal(err)
+	}
+	return parseHeard(r, text)
+}
+
+// await polls until something holds.
+func (r *rig) await(what string, holds func() bool) {
+	r.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.Fatalf("waited in vain for: %s", what)
+		}
+	}
+}

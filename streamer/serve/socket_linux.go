@@ -1,0 +1,29 @@
+package serve
+
+import (
+	"net"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// unackedMax is for how long a peer may leave bytes unacknowledged: one that has vanished is noticed by then.
+const unackedMax = 60 * time.Second
+
+// rawConn returns the means to write to a bare socket without blocking, nil for other connections.
+func rawConn(nc net.Conn) syscall.RawConn {
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	// Without the option, dead peers are noticed later.
+	_ = raw.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unackedMax.Milliseconds()))
+	})
+	return raw
+}

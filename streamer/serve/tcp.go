@@ -1,0 +1,214 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/certstream-operator/certstream-operator/streamer/access"
+	"github.com/certstream-operator/certstream-operator/streamer/engine"
+	"github.com/certstream-operator/certstream-operator/streamer/feed"
+	"github.com/certstream-operator/certstream-operator/streamer/filter"
+	"github.com/certstream-operator/certstream-operator/streamer/message"
+)
+
+// Bounds of what a TCP client says first.
+const (
+	helloWait = 5 * time.Second
+	maxHello  = 16 << 10
+)
+
+// hello is the JSON line with which a TCP client may begin.
+type hello struct {
+	Stream string `json:"stream"`
+	Token  string `json:"token"`
+	Since  string `json:"since"`
+	filter.Query
+}
+
+// ServeTCP accepts raw TCP clients until ctx ends or accepting fails for good. The listener may be a TLS one.
+func (s *Server) ServeTCP(ctx context.Context, ln net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
+	defer stop()
+	for {
+		nc, err := ln.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			if isTemporary(err) {
+				time.Sleep(5 * time.Millisecond) // out of descriptors
+				continue
+			}
+			return fmt.Errorf("accepting TCP clients on %s: %w", ln.Addr(), err)
+		}
+		if !s.shake(nc, true) {
+			_ = nc.Close()
+			continue
+		}
+		s.goroutines.Go(func() { s.serveTCP(nc) })
+	}
+}
+
+// isTemporary says that accepting may work again: the process or the system is out of something.
+func isTemporary(err error) bool {
+	var e interface{ Temporary() bool }
+	return errors.As(err, &e) && e.Temporary()
+}
+
+// shake notes, or forgets, a connection that has not said what it wants. It returns false when the server is closed.
+func (s *Server) shake(nc net.Conn, begins bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if begins && !s.closed {
+		s.handshakes[nc] = struct{}{}
+	} else {
+		delete(s.handshakes, nc)
+	}
+	return !s.closed
+}
+
+func (s *Server) serveTCP(nc net.Conn) {
+	v, token, err := s.greet(nc)
+	if open := s.shake(nc, false); !open || v == nil {
+		_ = nc.Close()
+		return
+	}
+	peer, _ := netip.ParseAddrPort(nc.RemoteAddr().String()) // limits cannot tell apart those without an address
+	req := access.Request{Peer: peer.Addr()}
+	if token != "" {
+		req.Tokens = []string{token}
+	}
+	var refusal *access.Refusal
+	if err != nil {
+		refusal = s.gate.Refuse(access.BadRequest, err.Error())
+	} else {
+		refusal = s.enter(v, req)
+	}
+	if refusal != nil {
+		sayAndClose(nc, refusal.Line())
+		return
+	}
+	c := s.add(nc, v)
+	if c == nil {
+		_ = nc.Close()
+		v.turnAway()
+		return
+	}
+	c.begin(v)
+	s.goroutines.Go(c.readTCP)
+}
+
+// sayAndClose gives a refused client time to read why.
+func sayAndClose(nc net.Conn, line []byte) {
+	defer nc.Close()
+	_ = nc.SetDeadline(time.Now().Add(lingerWait))
+	if _, err := nc.Write(line); err != nil {
+		return
+	}
+	if half, ok := nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		_, _ = io.CopyN(io.Discard, nc, lingerMax)
+	}
+}
+
+// greet reads what a client says first. The visit is nil when the connection is gone; the error is for the client.
+func (s *Server) greet(nc net.Conn) (v *visit, token string, err error) {
+	if t, ok := nc.(*tls.Conn); ok {
+		_ = nc.SetDeadline(time.Now().Add(2 * helloWait))
+		if t.Handshake() != nil {
+			return nil, "", nil
+		}
+		_ = nc.SetDeadline(time.Time{})
+	}
+	v = &visit{kind: message.Lite, framing: feed.Lines}
+	_ = nc.SetReadDeadline(time.Now().Add(helloWait))
+	var first [1]byte
+	n, err := nc.Read(first[:])
+	if n == 0 {
+		if !errors.Is(err, io.EOF) && !isTimeout(err) {
+			return nil, "", nil
+		}
+		return v, "", nc.SetReadDeadline(time.Time{})
+	}
+	switch first[0] {
+	case 'f':
+		v.kind = message.Full
+	case 'd':
+		v.kind = message.Domains
+	case '{':
+		_ = nc.SetReadDeadline(time.Now().Add(helloWait))
+		line, err := readLine(nc)
+		if err != nil {
+			return v, "", err
+		}
+		token, err = v.parseHello(line)
+		return v, token, errors.Join(err, nc.SetReadDeadline(time.Time{}))
+	}
+	return v, "", nc.SetReadDeadline(time.Time{})
+}
+
+// readLine reads the rest of a line that began with {.
+func readLine(r io.Reader) ([]byte, error) {
+	line := []byte{'{'}
+	var buf [512]byte
+	for {
+		n, err := r.Read(buf[:])
+		if end := bytes.IndexByte(buf[:n], '\n'); end >= 0 {
+			return append(line, buf[:end]...), nil
+		}
+		if line = append(line, buf[:n]...); len(line) > maxHello {
+			return nil, fmt.Errorf("the first line is longer than %d bytes", maxHello)
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return line, nil
+		case err != nil:
+			return nil, errors.New("the first line does not end; end it with \\n")
+		}
+	}
+}
+
+// parseHello reads the JSON line.
+func (v *visit) parseHello(line []byte) (token string, err error) {
+	var h hello
+	if err := json.Unmarshal(line, &h); err != nil {
+		return "", fmt.Errorf("the first line is not the JSON object expected: %w", err)
+	}
+	if h.Stream != "" {
+		if v.kind, err = message.ParseKind(h.Stream); err != nil {
+			return "", err
+		}
+	}
+	if h.Since != "" {
+		c, err := engine.ParseCursor(h.Since)
+		if err != nil {
+			return "", fmt.Errorf("since is %w", err)
+		}
+		v.since = &c
+	}
+	v.query = h.Query
+	return h.Token, nil
+}
+
+// readTCP waits until the client has gone. One that has only closed its own side is still served: `nc host 8081 </dev/null`.
+func (c *conn) readTCP() {
+	var buf [64]byte
+	for {
+		_, err := c.nc.Read(buf[:])
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			c.abort(reasonClient)
+			break
+		}
+	}
+	c.doneReading()
+}

@@ -1,0 +1,123 @@
+package serve
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/certstream-operator/certstream-operator/streamer/access"
+	"github.com/certstream-operator/certstream-operator/streamer/engine"
+	"github.com/certstream-operator/certstream-operator/streamer/feed"
+	"github.com/certstream-operator/certstream-operator/streamer/filter"
+	"github.com/certstream-operator/certstream-operator/streamer/message"
+	"github.com/certstream-operator/certstream-operator/streamer/publish"
+)
+
+// visit is somebody who wants a stream, before there is a connection for it.
+type visit struct {
+	kind    message.Kind
+	framing feed.Framing
+	query   filter.Query
+	since   *engine.Cursor
+
+	grant  *access.Grant
+	stream *publish.Stream
+}
+
+// enter lets a visitor in: its filter is good, access grants it a place, and there is a stream for it. Whoever called enter
+// hands the visit to a connection, or calls turnAway.
+func (s *Server) enter(v *visit, req access.Request) *access.Refusal {
+	settings := s.live()
+	switch {
+	case s.draining.Load():
+		return s.gate.Refuse(access.Draining, "the server is about to stop")
+	case !settings.Protocols[v.framing] || !settings.Kinds[v.kind]:
+		return s.gate.Refuse(access.ClosedPath, "this stream is switched off")
+	}
+	f, err := filter.Compile(v.query, settings.Limits)
+	if err != nil {
+		return s.gate.Refuse(access.BadFilter, err.Error())
+	}
+	if f != nil && f.Regexps() > 0 {
+		req.RegexpClass = f.Key()
+	}
+	grant, refusal := s.gate.Admit(req)
+	if refusal != nil {
+		return refusal
+	}
+	v.grant = grant
+	if v.stream, err = s.publisher.Subscribe(v.kind, v.framing, f); err != nil {
+		grant.Release()
+		return s.gate.Refuse(overload(err), err.Error())
+	}
+	return nil
+}
+
+func overload(err error) access.Reason {
+	var e *filter.OverloadError
+	if errors.As(err, &e) && e.Budget {
+		return access.RegexpBudget
+	}
+	return access.FilterCount
+}
+
+// turnAway gives back what enter took, when there is no connection after all.
+func (v *visit) turnAway() {
+	v.stream.Close()
+	v.grant.Release()
+}
+
+// parseHTTP reads what a request's URL and headers say about the stream wanted.
+func (v *visit) parseHTTP(r *http.Request) error {
+	values := r.URL.Query()
+	query, err := filter.ParseValues(values)
+	if err != nil {
+		return err
+	}
+	v.query = query
+	if since := values.Get("since"); since != "" {
+		c, err := engine.ParseCursor(since)
+		if err != nil {
+			return errors.New("parameter since is " + err.Error())
+		}
+		v.since = &c
+	}
+	if c, err := engine.ParseCursor(r.Header.Get("Last-Event-ID")); err == nil { // else it is of another server
+		v.since = &c
+	}
+	return nil
+}
+
+// begin starts the stream on a connection: a gap notice where the cursor asks for what is gone, a heartbeat, then messages.
+func (c *conn) begin(v *visit) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stream = v.stream
+	c.offset = c.stream.Head()
+	if v.since != nil {
+		c.resume(*v.since)
+	}
+	c.out = c.stream.Heartbeat(c.out, c.offset)
+	c.join()
+	c.shard.join(c)
+	if c.state == ended { // while it was being upgraded; remove has not seen the stream
+		c.shard.leave(c)
+		c.stream.Close()
+		return
+	}
+	c.nudge()
+}
+
+// resume goes back to where a cursor leads. Called with mu held.
+func (c *conn) resume(since engine.Cursor) {
+	r := c.server.engine.Resume(since)
+	c.offset, c.resumed = r.From, true
+	if r.Lost || r.EpochUnknown {
+		reason := message.GapExpired
+		if r.EpochUnknown {
+			reason = message.GapEpoch
+		}
+		c.out = c.stream.Gap(c.out, message.Gap{Reason: reason, Missed: r.Missed, Unknown: r.EpochUnknown,
+			From: since, To: c.server.publisher.Cursor(r.From)})
+	}
+	c.out = c.stream.Notices(c.out, r.From)
+}
