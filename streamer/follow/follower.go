@@ -42,8 +42,9 @@ type follower struct {
 	polled   time.Time
 	idle     int // polls in a row without growth
 	atHead   time.Time
-	slowness int // how far page and parallelism are halved
-	ease     int // successes since slowness changed
+	slowness int  // how far parallelism is halved
+	fresh    bool // ask past caches: the last answer did not fit
+	ease     int  // successes since slowness changed
 	failing  bool
 	refresh  bool // take the newest head for the target
 	rewind   rewind
@@ -271,6 +272,7 @@ func (f *follower) readRange(ctx, fetching context.Context) error {
 	if err := f.emit(ctx, r.batch.Entries); err != nil {
 		return err
 	}
+	f.fresh = false
 	f.speedUp()
 	return nil
 }
@@ -298,37 +300,36 @@ func (f *follower) plan(ctx context.Context) error {
 				continue
 			}
 		}
-		head := f.target
-		f.reads.start(ctx, start, end, func(ctx context.Context) (*ctlog.Batch, error) {
-			return f.log.Entries(ctx, head, start, end)
-		})
+		f.fetch(ctx, start, end)
 	}
 }
 
 // parallel is the number of ranges to have in flight.
 func (f *follower) parallel() int {
-	if f.target.Size-f.position() <= f.page() {
+	if f.target.Size-f.position() <= f.log.Page() {
 		return 1
 	}
 	return max(f.shared.settings().Parallel>>f.slowness, 1)
 }
 
-// page is the size of ranges: what the log serves at once, less while it is slow. Tiles cannot be cut.
-func (f *follower) page() uint64 {
-	page := max(f.log.Page(), 1)
-	if f.source.Protocol == engine.Tiled {
-		return page
+// fetch starts fetching a range. What is read a second time is asked for past caches.
+func (f *follower) fetch(ctx context.Context, start, end uint64) {
+	log, head := f.log, f.target
+	if f.fresh || start < f.rewind.to {
+		ctx = ctlog.Fresh(ctx)
 	}
-	return max(page>>(2*f.slowness), 1)
+	f.reads.start(ctx, start, end, func(ctx context.Context) (*ctlog.Batch, error) {
+		return log.Entries(ctx, head, start, end)
+	})
 }
 
 // rangeEnd is the next multiple of the page.
 func (f *follower) rangeEnd(start uint64) uint64 {
-	page := f.page()
+	page := max(f.log.Page(), 1)
 	return (start/page + 1) * page
 }
 
-// slowDown asks for less at once; speedUp takes it back after a while.
+// slowDown asks for fewer ranges at once (ctlog itself makes them smaller); speedUp takes it back after a while.
 func (f *follower) slowDown() { f.slowness, f.ease = min(f.slowness+1, 4), 0 }
 
 func (f *follower) speedUp() {
@@ -353,9 +354,10 @@ func (f *follower) failed(err error) time.Duration {
 	switch kind {
 	case ctlog.Forbidden:
 		asked = max(asked, s.ForbiddenWait)
-		err = fmt.Errorf("%w (is the User-Agent with its contact accepted by this operator?)", err)
 	case ctlog.Timeout:
 		f.slowDown()
+	case ctlog.Malformed:
+		f.fresh = true
 	}
 	wait := f.breaker.failed(s, asked)
 	f.noteFailure(err, kind, wait)
