@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -12,6 +13,7 @@ const meterSeconds = 10
 type meter struct {
 	mu      sync.Mutex
 	begin   int64 // unix second of the first reading
+	sum     time.Duration
 	buckets [meterSeconds]bucket
 }
 
@@ -35,6 +37,14 @@ func (m *meter) add(now time.Time, busy time.Duration) {
 	}
 	b.records++
 	b.busy += busy
+	m.sum += busy
+}
+
+// total is the time since the meter was made.
+func (m *meter) total() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sum
 }
 
 // read returns records per second and the share of a core that was busy, over the last seconds.
@@ -59,24 +69,28 @@ type pending struct {
 }
 
 type estimate struct {
-	at   time.Time
-	load float64
+	class *Class
+	at    time.Time
+	load  float64
 }
 
-// sum is the load of those added within the meter's time.
+// sum is the load of those added within the meter's time. It forgets the others.
 func (p *pending) sum(now time.Time) float64 {
-	total, kept := 0.0, p.list[:0]
+	p.list = slices.DeleteFunc(p.list, func(e estimate) bool { return now.Sub(e.at) >= meterSeconds*time.Second })
+	total := 0.0
 	for _, e := range p.list {
-		if now.Sub(e.at) < meterSeconds*time.Second {
-			kept = append(kept, e)
-			total += e.load
-		}
+		total += e.load
 	}
-	p.list = kept
 	return total
 }
 
-func (p *pending) add(now time.Time, load float64) { p.list = append(p.list, estimate{now, load}) }
+func (p *pending) add(c *Class, now time.Time, load float64) {
+	p.list = append(p.list, estimate{c, now, load})
+}
+
+func (p *pending) remove(c *Class) {
+	p.list = slices.DeleteFunc(p.list, func(e estimate) bool { return e.class == c })
+}
 
 // A trial repeats until trialTime is over, but at most maxTrials times: the least counts, since others may have the processor
 // in between.

@@ -191,7 +191,7 @@ func (m *match) run(x *index, s *Subject) time.Duration {
 		}
 	}
 	m.scan(issuerText, s.Issuer)
-	if s.Source != nil {
+	if s.Source != nil && len(x.kinds[sourceText].nodes) > 0 {
 		for _, text := range [...]string{s.Source.Name, s.Source.Operator, s.Source.URL} {
 			m.scan(sourceText, []byte(text))
 		}

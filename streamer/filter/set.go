@@ -109,7 +109,7 @@ func (s *Set) Add(f *Filter) (*Class, error) {
 	s.values += f.size()
 	if f.regexps > 0 {
 		s.regexps++
-		s.pending.add(now, load)
+		s.pending.add(c, now, load)
 	}
 	return c, nil
 }
@@ -159,6 +159,7 @@ func (s *Set) Remove(c *Class) {
 	s.values -= c.filter.size()
 	if c.filter.regexps > 0 {
 		s.regexps--
+		s.pending.remove(c)
 	}
 }
 
@@ -187,9 +188,11 @@ type Stats struct {
 	Classes       int `json:"classes"`
 	RegexpClasses int `json:"regexp_classes"`
 	Values        int `json:"values"`
-	// RegexpLoad is the share of a core that regular expressions took over the last ten seconds, RegexpBudget what they may.
-	RegexpLoad   float64 `json:"regexp_load"`
-	RegexpBudget float64 `json:"regexp_budget"`
+	// RegexpLoad is the share of a core that regular expressions took over the last ten seconds, RegexpBudget what they may;
+	// RegexpSeconds is their time since the start.
+	RegexpLoad    float64 `json:"regexp_load"`
+	RegexpBudget  float64 `json:"regexp_budget"`
+	RegexpSeconds float64 `json:"regexp_seconds"`
 }
 
 // Stats returns the present figures.
@@ -197,5 +200,8 @@ func (s *Set) Stats() Stats {
 	_, load := s.meter.read(time.Now())
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return Stats{len(s.classes), s.regexps, s.values, load, s.options.RegexpBudget}
+	return Stats{
+		Classes: len(s.classes), RegexpClasses: s.regexps, Values: s.values,
+		RegexpLoad: load, RegexpBudget: s.options.RegexpBudget, RegexpSeconds: s.meter.total().Seconds(),
+	}
 }
