@@ -19,11 +19,11 @@ type static struct {
 	lenient bool
 
 	mu          sync.Mutex
-	kept        *keptTile // the last tile that was not handed out whole
+	kept        *keptTile // what is left of the last tile that was not handed out to its end
 	nextPartial time.Time
 }
 
-// keptTile holds the entries of a tile that somebody will ask for again. It is never pooled, so that batches can share it.
+// keptTile holds the entries of a tile that are still to be asked for. It is never pooled, so that batches can share it.
 type keptTile struct {
 	first   uint64
 	entries []Entry
@@ -127,6 +127,9 @@ func (l *static) fromKept(start, end uint64) *Batch {
 	}
 	entries := k.entries[start-k.first:]
 	n := min(uint64(len(entries)), end-start)
+	if n == uint64(len(entries)) {
+		l.kept = nil
+	}
 	return &Batch{Entries: entries[:n:n]}
 }
 
@@ -162,19 +165,14 @@ func (l *static) tile(ctx context.Context, start, end, width uint64) (*Batch, er
 	if err != nil {
 		return nil, &Error{Kind: Malformed, Op: path, Status: http.StatusOK, Err: err}
 	}
-	if start == first && end == first+width && width == tileWidth {
-		m.Entries = m.entries
-		return &m.Batch, nil
+	m.Entries = m.entries[start-first : end-first : end-first]
+	if end < first+width { // the rest will be asked for: this memory leaves the pool
+		l.mu.Lock()
+		l.kept = &keptTile{first: end, entries: m.entries[end-first:]}
+		l.mu.Unlock()
+		return &Batch{Entries: m.Entries, Bytes: m.Bytes}, nil
 	}
-	l.keep(m, first)
-	return &Batch{Entries: m.entries[start-first : end-first], Bytes: m.Bytes}, nil
-}
-
-// keep remembers a tile of which more will be asked for. Its memory leaves the pool for good.
-func (l *static) keep(m *batchMemory, first uint64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.kept = &keptTile{first: first, entries: m.entries}
+	return &m.Batch, nil
 }
 
 // Issuer fetches an issuing certificate and checks its fingerprint.
