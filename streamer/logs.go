@@ -1,0 +1,156 @@
+package streamer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/certstream-operator/certstream-operator/streamer/config"
+	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
+	"github.com/certstream-operator/certstream-operator/streamer/engine"
+	"github.com/certstream-operator/certstream-operator/streamer/follow"
+	"github.com/certstream-operator/certstream-operator/streamer/loglist"
+)
+
+// network reaches logs and log lists. Logs share connections, except those of operators whose limits count per connection.
+type network struct {
+	agent    string
+	options  ctlog.TransportOptions
+	standard *http.Client
+
+	mu    sync.Mutex
+	http1 *http.Client
+}
+
+func newNetwork(c *config.Config, version string, logger *slog.Logger) (*network, error) {
+	n := &network{
+		agent: userAgent(version, c.Network.UserAgentContact),
+		options: ctlog.TransportOptions{
+			Proxy:              c.Network.Proxy.Reveal(),
+			CABundle:           c.Network.CABundle,
+			AllowPrivate:       c.Network.AllowPrivateAddresses,
+			AllowHTTP:          c.Network.AllowHTTP,
+			InsecureSkipVerify: c.Network.InsecureSkipVerify,
+			Logger:             logger,
+		},
+	}
+	transport, err := ctlog.NewTransport(n.options)
+	if err != nil {
+		return nil, fmt.Errorf("network: %w", err)
+	}
+	n.standard = &http.Client{Transport: transport}
+	return n, nil
+}
+
+// client is for one operator's logs.
+func (n *network) client(http1 bool) (*http.Client, error) {
+	if !http1 {
+		return n.standard, nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.http1 == nil {
+		options := n.options
+		options.HTTP1 = true
+		transport, err := ctlog.NewTransport(options)
+		if err != nil {
+			return nil, fmt.Errorf("network: %w", err)
+		}
+		n.http1 = &http.Client{Transport: transport}
+	}
+	return n.http1, nil
+}
+
+func (n *network) close() {
+	n.standard.CloseIdleConnections()
+	if n.http1 != nil {
+		n.http1.CloseIdleConnections()
+	}
+}
+
+// followLogs hands every change of the list to the supervisor until ctx ends.
+func (s *Streamer) followLogs(ctx context.Context) {
+	for {
+		now := s.list.Current()
+		s.setLogs(now.Followed())
+		select {
+		case <-now.Changed:
+		case <-s.relist:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *Streamer) setLogs(logs []loglist.Log) {
+	c := s.config()
+	specs := make([]follow.LogSpec, 0, len(logs))
+	for _, l := range logs {
+		specs = append(specs, s.logSpec(c, l))
+	}
+	s.supervisor.SetLogs(specs)
+}
+
+// logSpec says how to follow a log of the list.
+func (s *Streamer) logSpec(c *config.Config, l loglist.Log) follow.LogSpec {
+	source := &engine.Source{LogID: l.ID, Name: l.Name, Operator: l.Operator, URL: l.URL, Protocol: engine.Protocol(l.Protocol)}
+	spec := follow.LogSpec{
+		Source: source,
+		MMD:    l.MMD,
+		Start:  startPosition(c.CTLog.Start),
+		Open:   func(hooks ctlog.Hooks) (ctlog.Log, error) { return s.network.open(c, l, hooks) },
+	}
+	spec.Revision = revision(c, l)
+	if l.State == loglist.Readonly {
+		spec.ReadOnly = &follow.FinalHead{}
+		if l.FinalHead != nil {
+			spec.ReadOnly = &follow.FinalHead{Size: l.FinalHead.Size, Root: l.FinalHead.Root}
+		}
+	}
+	return spec
+}
+
+// revision changes when a log's client has to be made anew.
+func revision(c *config.Config, l loglist.Log) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%x %q %q %t %d %d %d", l.Key, l.SubmissionURL, l.Protocol, operatorHTTP1(c, l.Operator),
+		c.CTLog.BatchSize, c.CTLog.PartialTileInterval, c.CTLog.RequestTimeoutSecs))
+	return hex.EncodeToString(sum[:8])
+}
+
+func operatorHTTP1(c *config.Config, operator string) bool {
+	for name, o := range c.CTLog.Operators {
+		if strings.EqualFold(name, operator) {
+			return o.HTTP1
+		}
+	}
+	return false
+}
+
+// open makes a log's client.
+func (n *network) open(c *config.Config, l loglist.Log, hooks ctlog.Hooks) (ctlog.Log, error) {
+	client, err := n.client(operatorHTTP1(c, l.Operator))
+	if err != nil {
+		return nil, err
+	}
+	o := ctlog.Options{
+		URL:             l.URL,
+		SubmissionURL:   l.SubmissionURL,
+		Key:             slices.Clone(l.Key),
+		Client:          client,
+		Hooks:           hooks,
+		UserAgent:       n.agent,
+		PageHint:        uint64(c.CTLog.BatchSize),
+		PartialInterval: c.CTLog.PartialTileInterval.Std(),
+		HeaderTimeout:   millis(c.CTLog.RequestTimeoutSecs * 1000),
+	}
+	if l.Protocol == loglist.Tiled {
+		return ctlog.NewStatic(o)
+	}
+	return ctlog.NewRFC6962(o)
+}

@@ -1,0 +1,63 @@
+package streamer
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/certstream-operator/certstream-operator/streamer/config"
+)
+
+// reloadState is what /status shows of the configuration.
+type reloadState struct {
+	hash     string
+	loaded   time.Time
+	err      string
+	erredAt  time.Time
+	restart  []string
+	warnings []string
+}
+
+// apply puts a changed configuration into force. What can fail comes first, so that it is all or nothing.
+func (s *Streamer) apply(next *config.Loaded, _ []string) error {
+	c := next.Config
+	access, err := accessOptions(c)
+	if err != nil {
+		return err
+	}
+	logs, err := logListOptions(c)
+	if err != nil {
+		return err
+	}
+	if err := s.gate.Update(access); err != nil {
+		return err
+	}
+	s.running.Store(c)
+	s.setLevel(c.LogLevel.Slog())
+	s.filters.Update(filterOptions(c))
+	s.publisher.SetHeartbeat(c.HeartbeatInterval.Std())
+	s.server.Update(serveSettings(c))
+	s.supervisor.Update(followSettings(c))
+	s.list.Update(logs)
+	select {
+	case s.relist <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// reloaded notes how a reload went.
+func (s *Streamer) reloaded(r config.Reload) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.Err != nil {
+		s.reload.err, s.reload.erredAt = r.Err.Error(), time.Now()
+		return
+	}
+	s.reload = reloadState{hash: r.Hash, loaded: time.Now(), restart: r.Restart, warnings: r.Warnings}
+}
+
+func (s *Streamer) setLevel(level slog.Level) {
+	if s.options.Level != nil {
+		s.options.Level.Set(level)
+	}
+}

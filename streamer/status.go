@@ -1,0 +1,142 @@
+package streamer
+
+import (
+	"encoding/base64"
+	"strings"
+	"time"
+
+	"github.com/certstream-operator/certstream-operator/streamer/follow"
+	"github.com/certstream-operator/certstream-operator/streamer/serve"
+	"github.com/certstream-operator/certstream-operator/streamer/telemetry"
+)
+
+// Status is a snapshot of everything.
+func (s *Streamer) Status() serve.Status {
+	kept, head := s.window.Stats(), s.window.Head()
+	status := serve.Status{
+		Version:       s.options.Build.Version,
+		Revision:      s.options.Build.Revision,
+		StartedAt:     s.started.UTC(),
+		UptimeSeconds: time.Since(s.started).Seconds(),
+		Draining:      s.draining.Load(),
+		Config:        s.configStatus(),
+		Epoch:         s.window.Epoch(),
+		Head:          head,
+		Oldest:        s.window.Oldest(),
+		Window: serve.WindowStatus{
+			Entries: kept.Entries, Bytes: int64(kept.Bytes), CapacityBytes: int64(kept.MaxBytes), Seconds: kept.Held.Seconds(),
+		},
+		LogList:          s.listStatus(),
+		State:            serve.StateStatus{Dir: stateDir(s.config())},
+		Auth:             s.authStatus(),
+		Filters:          s.filters.Stats(),
+		EntriesPerSecond: s.throughput.perSecond(head),
+		CatchUpPerSecond: s.supervisor.CatchUpRate(),
+		Clients:          s.clientCounts(),
+		Totals:           s.totals(),
+	}
+	for _, l := range s.supervisor.Status() {
+		status.Logs = append(status.Logs, logStatus(l))
+	}
+	return status
+}
+
+func (s *Streamer) configStatus() serve.ConfigStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.reload
+	return serve.ConfigStatus{
+		Path: s.options.Config.Path, Hash: r.hash, LoadedAt: r.loaded.UTC(), LastError: r.err, LastErrorAt: r.erredAt,
+		RestartNeeded: r.restart, Warnings: r.warnings,
+	}
+}
+
+// listStatus joins the sources of the log list into one.
+func (s *Streamer) listStatus() serve.LogListStatus {
+	sources := s.list.Status()
+	status := serve.LogListStatus{Signed: len(sources) > 0, Selected: len(s.list.Current().Followed())}
+	var names, versions, errs []string
+	for _, one := range sources {
+		names = append(names, one.URL)
+		versions = append(versions, one.Version)
+		if one.Error != "" {
+			errs = append(errs, one.Error)
+		}
+		status.Signed = status.Signed && one.Signed != ""
+		status.FromCache = status.FromCache || one.FromDisk
+		status.FetchedAt = one.Fetched
+	}
+	status.Source, status.Version, status.Error = strings.Join(names, " "), strings.Join(versions, " "), strings.Join(errs, "; ")
+	return status
+}
+
+func (s *Streamer) authStatus() serve.AuthStatus {
+	status := serve.AuthStatus{Enabled: s.gate.AuthEnabled()}
+	if status.Enabled {
+		for _, t := range s.config().Auth.Named() {
+			status.Tokens = append(status.Tokens, t.Name)
+		}
+	}
+	return status
+}
+
+func (s *Streamer) clientCounts() []serve.ClientsCount {
+	var counts []serve.ClientsCount
+	for _, v := range telemetry.Values(s.fanout.Clients) {
+		counts = append(counts, serve.ClientsCount{Protocol: v.Labels["protocol"], Stream: v.Labels["stream"], Count: int(v.Value)})
+	}
+	return counts
+}
+
+func (s *Streamer) totals() serve.Totals {
+	return serve.Totals{
+		Entries:      uint64(telemetry.Sum(s.fanout.Entries)),
+		ParseErrors:  uint64(telemetry.Sum(s.fanout.ParseErrors)),
+		MessagesSent: uint64(telemetry.Sum(s.fanout.Messages)),
+		BytesSent:    uint64(telemetry.Sum(s.fanout.Bytes)),
+		Gaps:         uint64(telemetry.Sum(s.fanout.Gaps)),
+	}
+}
+
+// logStatus is a follower's status as /status shows it.
+func logStatus(l follow.LogStatus) serve.LogStatus {
+	return serve.LogStatus{
+		Name: l.Source.Name, URL: l.Source.URL, Operator: l.Source.Operator, Protocol: string(l.Source.Protocol),
+		LogID:            base64.StdEncoding.EncodeToString(l.Source.LogID[:]),
+		State:            l.State,
+		Position:         l.Position,
+		VerifiedPosition: l.VerifiedSize,
+		TreeSize:         l.TreeSize,
+		TreeHeadTime:     utc(l.HeadTime),
+		LagEntries:       l.LagEntries,
+		LagSeconds:       l.Lag.Seconds(),
+		ReadOnly:         l.ReadOnly,
+		Stale:            l.Stale,
+		Unverified:       l.UnverifiedWhy,
+		UnverifiedSince:  utc(l.Unverified),
+		Breaker:          string(l.Breaker),
+		NextTry:          utc(l.NextTry),
+		RequestsPerSec:   l.Rate,
+		PausedUntil:      utc(l.PausedUntil),
+		PageSize:         l.Page,
+		Start:            string(l.Start.Kind),
+		StartIndex:       l.Start.Index,
+		LastSuccess:      utc(l.LastSuccess),
+		LastError:        l.LastError,
+		LastErrorKind:    l.LastErrorKind,
+		LastErrorAt:      utc(l.LastErrorTime),
+		Entries:          l.Entries,
+		Skipped:          l.Skipped,
+		Repeats:          l.Repeats,
+		Rewinds:          l.Rewinds,
+		Mismatches:       l.Mismatches,
+		Misbehaviours:    l.Misbehaviours,
+	}
+}
+
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC()
+}

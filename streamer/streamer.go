@@ -1,0 +1,252 @@
+// Package streamer puts the rooms together: log list, followers, engine, publisher, server. It is what the binary runs, alone
+// or under the operator, and what the demo and the tests run.
+package streamer
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/certstream-operator/certstream-operator/streamer/access"
+	"github.com/certstream-operator/certstream-operator/streamer/config"
+	"github.com/certstream-operator/certstream-operator/streamer/engine"
+	"github.com/certstream-operator/certstream-operator/streamer/filter"
+	"github.com/certstream-operator/certstream-operator/streamer/follow"
+	"github.com/certstream-operator/certstream-operator/streamer/loglist"
+	"github.com/certstream-operator/certstream-operator/streamer/message"
+	"github.com/certstream-operator/certstream-operator/streamer/publish"
+	"github.com/certstream-operator/certstream-operator/streamer/serve"
+	"github.com/certstream-operator/certstream-operator/streamer/telemetry"
+)
+
+// Options are what a Streamer needs. All but Level must be set.
+type Options struct {
+	// Config is the configuration to start with, Load how it was loaded and is loaded again.
+	Config *config.Loaded
+	Load   config.Options
+	Build  telemetry.Build
+	Logger *slog.Logger
+	// Level, if set, follows log_level.
+	Level *slog.LevelVar
+}
+
+// Streamer follows logs and serves streams.
+type Streamer struct {
+	options  Options
+	logger   *slog.Logger
+	started  time.Time
+	registry *prometheus.Registry
+
+	store      *follow.Store
+	window     *engine.Window
+	issuers    *engine.Issuers
+	filters    *filter.Set
+	gate       *access.Gate
+	tls        *access.TLS
+	publisher  *publish.Publisher
+	fanout     *telemetry.Fanout
+	server     *serve.Server
+	endpoints  *serve.Endpoints
+	network    *network
+	list       *loglist.Manager
+	supervisor *follow.Supervisor
+	watcher    *config.Watcher
+	listeners  listeners
+	throughput throughput
+
+	running  atomic.Pointer[config.Config]
+	relist   chan struct{} // one token when the configuration's share in following has changed
+	draining atomic.Bool
+
+	mu     sync.Mutex
+	reload reloadState
+}
+
+// New builds everything and binds the ports, so that what is wrong is known before anything runs. Run or Close must follow.
+func New(o Options) (*Streamer, error) {
+	s := &Streamer{
+		options:  o,
+		logger:   o.Logger,
+		started:  time.Now(),
+		registry: telemetry.NewRegistry(o.Build),
+		relist:   make(chan struct{}, 1),
+		reload:   reloadState{hash: o.Config.Hash, loaded: time.Now(), warnings: o.Config.Warnings},
+	}
+	s.running.Store(o.Config.Config)
+	s.setLevel(o.Config.LogLevel.Slog())
+	if err := s.build(o.Config.Config); err != nil {
+		_ = s.Close() // what has been opened so far
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Streamer) build(c *config.Config) error {
+	for _, step := range []func(*config.Config) error{s.buildEngine, s.buildAccess, s.buildStreams, s.buildFollowing, s.listen} {
+		if err := step(c); err != nil {
+			return err
+		}
+	}
+	s.watcher = config.NewWatcher(config.WatchOptions{
+		Running: s.options.Config, Load: s.options.Load, Apply: s.apply, Report: s.reloaded, Logger: s.logger,
+	})
+	return nil
+}
+
+// buildEngine opens the state and makes the window go on where it says.
+func (s *Streamer) buildEngine(c *config.Config) error {
+	numbering := engine.Numbering{}
+	var reserve func(uint64) error
+	if dir := stateDir(c); dir != "" {
+		store, err := follow.OpenStore(dir, follow.StoreOptions{
+			Recovery: follow.Recovery(c.State.Recovery), ImportFrom: importFrom(c), Logger: s.logger,
+		})
+		if err != nil {
+			return fmt.Errorf("opening the state: %w", err)
+		}
+		s.store, reserve = store, store.Reserve
+		numbering.Epoch, numbering.Checkpoint, numbering.Next, _, _ = store.Numbering()
+	} else {
+		s.logger.Info("no state.dir is set: nothing is kept over a restart, and logs are begun at ct_log.start", "start", c.CTLog.Start)
+		numbering.Epoch = follow.NewEpoch()
+	}
+	s.window = engine.NewWindow(engine.WindowOptions{MaxBytes: int(c.Window.Size), Numbering: numbering, Reserve: reserve})
+	s.issuers = engine.NewIssuers(int(c.CTLog.IssuerCache), message.AppendChainElement)
+	s.registerEngine()
+	return nil
+}
+
+// stateDir is where state is kept, or "". A peer's state file stands for the directory of its name with .d behind it.
+func stateDir(c *config.Config) string {
+	if c.State.Dir == "" && c.CTLog.StateFile != "" {
+		return c.CTLog.StateFile + ".d"
+	}
+	return c.State.Dir
+}
+
+// importFrom is a peer's state file that stands for the state directory.
+func importFrom(c *config.Config) string {
+	if c.State.Dir != "" {
+		return ""
+	}
+	return c.CTLog.StateFile
+}
+
+func (s *Streamer) registerEngine() {
+	telemetry.Engine{
+		Head:    func() float64 { return float64(s.window.Head()) },
+		Entries: func() float64 { return float64(s.window.Stats().Entries) },
+		Bytes:   func() float64 { return float64(s.window.Stats().Bytes) },
+		Seconds: func() float64 { return s.window.Stats().Held.Seconds() },
+		Issuers: func() float64 { n, _ := s.issuers.Len(); return float64(n) },
+	}.Register(s.registry)
+}
+
+func (s *Streamer) buildAccess(c *config.Config) error {
+	options, err := accessOptions(c)
+	if err != nil {
+		return err
+	}
+	metrics := telemetry.NewAccess(s.registry, access.Reasons())
+	if s.gate, err = access.New(options, s.logger, metrics); err != nil {
+		return err
+	}
+	if c.TLSCert != "" {
+		if s.tls, err = access.NewTLS(c.TLSCert, c.TLSKey, s.logger, metrics); err != nil {
+			return fmt.Errorf("tls_cert, tls_key: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *Streamer) buildStreams(c *config.Config) error {
+	s.filters = filter.NewSet(filterOptions(c))
+	s.fanout = telemetry.NewFanout(s.registry)
+	s.publisher = publish.New(publish.Options{
+		Engine: s.window, Issuers: s.issuers, Filters: s.filters, Heartbeat: c.HeartbeatInterval.Std(),
+		Metrics: s.fanout, Log: s.logger,
+	})
+	s.endpoints = serve.NewEndpoints(endpointOptions(c), serve.Sources{
+		Status:  s.Status,
+		Live:    func() error { return nil },
+		Ready:   s.ready,
+		Latest:  s.publisher.Latest,
+		Metrics: telemetry.Handler(s.registry),
+	}, s.gate, s.logger)
+	s.server = serve.New(serve.Options{
+		Publisher: s.publisher, Engine: s.window, Gate: s.gate, Metrics: s.fanout, Log: s.logger,
+		Handler: s.endpoints, Settings: serveSettings(c),
+	})
+	return nil
+}
+
+func (s *Streamer) buildFollowing(c *config.Config) error {
+	var err error
+	if s.network, err = newNetwork(c, s.options.Build.Version, s.logger); err != nil {
+		return err
+	}
+	options, err := logListOptions(c)
+	if err != nil {
+		return err
+	}
+	s.list = loglist.New(options, loglist.Deps{
+		Client: s.network.standard, UserAgent: s.network.agent, Dir: stateDir(c), Logger: s.logger,
+		Metrics: telemetry.NewLogList(s.registry),
+	})
+	s.supervisor = follow.New(follow.Options{
+		Engine: s.window, Issuers: s.issuers, Store: s.store, Settings: followSettings(c),
+		Metrics: telemetry.NewFollow(s.registry), Logger: s.logger,
+		OnGap: func(source *engine.Source, from, to uint64) { s.publisher.Skipped(source.Name, from, to) },
+	})
+	return nil
+}
+
+func (s *Streamer) config() *config.Config { return s.running.Load() }
+
+// ready says why clients should not be sent here; nil if they may come.
+func (s *Streamer) ready() error {
+	if s.draining.Load() {
+		return errors.New("shutting down")
+	}
+	return nil
+}
+
+// Reload has the configuration read again, as SIGHUP asks for.
+func (s *Streamer) Reload() { s.watcher.Reload() }
+
+// HTTPAddr is where WebSocket, SSE and HTTP clients connect.
+func (s *Streamer) HTTPAddr() net.Addr { return s.listeners.http.Addr() }
+
+// TCPAddr is where raw TCP clients connect; nil when TCP is off.
+func (s *Streamer) TCPAddr() net.Addr {
+	if s.listeners.tcp == nil {
+		return nil
+	}
+	return s.listeners.tcp.Addr()
+}
+
+// AdminAddr is the admin listener's address; nil when it is off.
+func (s *Streamer) AdminAddr() net.Addr {
+	if s.listeners.admin == nil {
+		return nil
+	}
+	return s.listeners.admin.Addr()
+}
+
+// Close releases what New has opened. Run does it by itself.
+func (s *Streamer) Close() error {
+	err := s.listeners.close()
+	if s.network != nil {
+		s.network.close()
+	}
+	if s.store != nil {
+		err = errors.Join(err, s.store.Close())
+	}
+	return err
+}
