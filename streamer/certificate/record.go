@@ -54,6 +54,7 @@ type Record struct {
 	text     []byte   // common names that had to be transcoded
 	seen     extFlags // extensions met so far
 	problem  []byte
+	noted    [2]string // what was added to problem last
 	empty    bool
 }
 
@@ -78,17 +79,18 @@ func (r *Record) parse(der []byte) {
 		r.note("certificate", "data after its end")
 	}
 	tag, tbs, after, whole, ok := open(body)
-	if !ok || tag != tagSequence {
+	switch {
+	case ok && (tag == tagContext0 || tag == tagInteger): // a version or serial number: the bare TBSCertificate
+		r.note("certificate", "no signature")
+		r.parseTBS(body)
+	case !ok || tag != tagSequence:
 		r.empty = true
 		r.note("tbsCertificate", "not a sequence")
-		return
-	}
-	if !whole && len(r.problem) == 0 {
+	case !whole:
 		r.note("tbsCertificate", "cut short")
-	}
-	algorithm := r.parseTBS(tbs)
-	if whole {
-		r.parseOuter(after, algorithm)
+		r.parseTBS(tbs)
+	default:
+		r.parseOuter(after, r.parseTBS(tbs))
 	}
 }
 
@@ -118,14 +120,16 @@ func (r *Record) reset() {
 	r.KeyUsage, r.ExtKeyUsage, r.seen = 0, 0, 0
 	r.AccessURIs, r.Policies, r.altNames = r.AccessURIs[:0], r.Policies[:0], r.altNames[:0]
 	r.names, r.domains = append(r.names[:0], nil), nil
-	r.text, r.problem = r.text[:0], r.problem[:0]
+	r.text, r.problem, r.noted = r.text[:0], r.problem[:0], [2]string{}
 }
 
 // note adds to the text of ParseError, within its bound.
 func (r *Record) note(field, what string) {
-	if len(r.problem)+len(field)+len(what)+4 > maxProblem {
+	now := [2]string{field, what}
+	if now == r.noted || len(r.problem)+len(field)+len(what)+4 > maxProblem {
 		return
 	}
+	r.noted = now
 	if len(r.problem) > 0 {
 		r.problem = append(r.problem, "; "...)
 	}
