@@ -62,7 +62,8 @@ func (l *Log) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		k := kind(strings.TrimPrefix(r.URL.Path, "/"))
 		counted := &countingWriter{ResponseWriter: w}
-		defer func() { l.Stats.count(k, r, counted) }()
+		l.Stats.begin(k, r)
+		defer l.Stats.end(k, counted)
 		l.Faults.serve(k, counted, r, http.HandlerFunc(l.serve))
 	})
 }

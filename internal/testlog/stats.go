@@ -80,7 +80,8 @@ func trimQuery(path string) string {
 // maxPaths bounds the counted paths, for logs that run for days.
 const maxPaths = 100_000
 
-func (s *Stats) count(kind string, r *http.Request, w *countingWriter) {
+// begin counts a request as it comes in, end what was answered.
+func (s *Stats) begin(kind string, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.kinds == nil {
@@ -88,14 +89,24 @@ func (s *Stats) count(kind string, r *http.Request, w *countingWriter) {
 	}
 	k := s.kinds[kind]
 	k.Requests++
+	s.kinds[kind] = k
+	if path := r.URL.RequestURI(); len(s.paths) < maxPaths || s.paths[path] > 0 {
+		s.paths[path]++
+	}
+}
+
+func (s *Stats) end(kind string, w *countingWriter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, ok := s.kinds[kind]
+	if !ok {
+		return // Reset since
+	}
 	k.Bytes += w.bytes
 	if w.status >= 400 {
 		k.Errors++
 	}
 	s.kinds[kind] = k
-	if path := r.URL.RequestURI(); len(s.paths) < maxPaths || s.paths[path] > 0 {
-		s.paths[path]++
-	}
 }
 
 // countingWriter notes what is answered.

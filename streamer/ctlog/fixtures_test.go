@@ -3,9 +3,12 @@ package ctlog
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
 	"sync"
 	"testing"
 
@@ -38,3 +41,20 @@ func p384Key(t testing.TB) crypto.Signer {
 	}
 	return key
 }
+
+// ed25519Key is the SPKI of a key that no log can have.
+func ed25519Key(t testing.TB) []byte {
+	t.Helper()
+	public, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spki, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spki
+}
+
+// leafIssuer is the fingerprint of an entry's issuer.
+func leafIssuer(e *testlog.Entry) [32]byte { return sha256.Sum256(e.Chain[0]) }
