@@ -235,7 +235,9 @@ func (f *follower) rest(ctx context.Context, wait time.Duration) {
 		case <-t.C:
 			return
 		case <-f.wake:
-			return
+			if !f.failing { // the wait after a failure is not to be cut short
+				return
+			}
 		case <-ctx.Done():
 			return
 		case p := <-f.verify.proofs:

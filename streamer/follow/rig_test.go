@@ -3,10 +3,10 @@ package follow
 import (
 	"bytes"
 	"context"
-	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -39,6 +39,8 @@ type rig struct {
 	stop     func()
 	options  func(*Options)
 	clients  []*http.Client
+	// expectErr lets Run fail: the store is gone.
+	expectErr bool
 }
 
 // host is a server reached by its name.
@@ -121,7 +123,15 @@ func (r *rig) start(specs ...LogSpec) {
 	}
 	r.sup = New(o)
 	r.sup.SetLogs(specs)
-	r.stop = run(r.T, r.sup)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- r.sup.Run(ctx) }()
+	r.stop = func() {
+		cancel()
+		if err := <-done; (err != nil) != r.expectErr {
+			r.Errorf("Run: %v", err)
+		}
+	}
 }
 
 // serve makes a log with entries of the pool and a server for it.
@@ -139,7 +149,7 @@ func (r *rig) serve(o testlog.Options, entries ...*testlog.Entry) (*testlog.Log,
 }
 
 func (r *rig) listen(name string, handler http.Handler) *host {
-	h := &host{conns: make(chan net.Conn, 16), server: &http.Server{Handler: handler}}
+	h := &host{conns: make(chan net.Conn, 16), server: &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0)}}
 	r.hosts[name] = h
 	h.done.Go(func() { _ = h.server.Serve(h) })
 	return h
@@ -298,13 +308,4 @@ func (r *rig) counted(outcome ctlog.Kind) {
 	if r.metric("certstream_log_requests_total", string(outcome)) == 0 {
 		r.Errorf("no requests counted with outcome %q", outcome)
 	}
-}
-
-var errNoHost = errors.New("host is down")
-
-// request is a helper for handlers.
-func answer(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	return w
 }

@@ -49,8 +49,9 @@ func (f *follower) startInfo() (info StartInfo) {
 func (f *follower) restore(s LogState) {
 	f.look(func(v *view) {
 		v.started = StartInfo{Kind: StartFromSaved, Index: s.Position, At: time.Now().UTC()}
+		v.resumed = s.Heard
 		if s.Head.Size > s.Position && !s.Head.Seen.IsZero() {
-			v.heads.samples = append([]headSample{{s.Head.Size, s.Head.Seen}}, v.heads.samples...)
+			v.resumed = s.Head.Seen
 		}
 	})
 	verified, tip, err := s.trees()

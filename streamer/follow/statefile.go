@@ -51,7 +51,9 @@ type LogState struct {
 	Verified *SavedTree `json:"verified,omitempty"`
 	Tip      *SavedTree `json:"tip,omitempty"`
 	Head     SavedHead  `json:"head"`
-	Start    StartInfo  `json:"start"`
+	// Heard is when the log last answered.
+	Heard time.Time `json:"heard"`
+	Start StartInfo `json:"start"`
 }
 
 // SavedHead is the newest tree head seen, and when its size was first seen.

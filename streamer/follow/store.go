@@ -215,11 +215,32 @@ func (s *Store) Save(logs map[engine.Fingerprint]LogState, offset uint64, clean 
 		next.Logs[logKey(id)] = l
 	}
 	next.Offset, next.Clean = offset, clean
+	if !clean && s.covers(logs, offset) {
+		return nil
+	}
 	if err := s.write(&next); err != nil {
 		return fmt.Errorf("saving the checkpoint: %w", err)
 	}
 	return nil
 }
+
+// covers says whether the state on disk has all that a checkpoint would say, so that a quiet night writes nothing.
+func (s *Store) covers(logs map[engine.Fingerprint]LogState, offset uint64) bool {
+	for id, l := range logs {
+		old, ok := s.state.Logs[logKey(id)]
+		if !ok || old.Position != l.Position || old.Head.Size != l.Head.Size || (old.Tip == nil) != (l.Tip == nil) {
+			return false
+		}
+		if l.Verified != nil && l.Verified.Size != old.Verified.Size {
+			return false
+		}
+	}
+	return offset == s.state.Offset && !s.state.Clean
+}
+
+// StateFile is where the state of a peer's `state_file` setting goes: a directory beside the file, into which the file is
+// imported once, when the directory is empty. The file itself is never written.
+func StateFile(path string) (dir, importFrom string) { return path + ".d", path }
 
 // Import takes over positions, by URL, for logs that have never been followed.
 func (s *Store) Import(i Imported) error {

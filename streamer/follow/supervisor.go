@@ -300,6 +300,7 @@ func (f *follower) snapshot() (state LogState, ok bool) {
 	f.look(func(v *view) {
 		state = v.saved
 		state.URL, state.Name, state.Position, state.Start = f.source.URL, f.source.Name, v.position, v.started
+		state.Heard = v.success.UTC()
 		state.Head = SavedHead{Size: v.head.Size, Timestamp: v.head.Timestamp, Root: bytes.Clone(v.head.Root[:]), Seen: v.heads.last()}
 		ok = v.started.Kind != ""
 	})

@@ -25,7 +25,8 @@ type view struct {
 	errorAt    time.Time
 	errorKind  ctlog.Kind
 	wait       time.Time
-	lastEntry  uint64 // timestamp
+	lastEntry  uint64    // timestamp
+	resumed    time.Time // when the run before this one last heard of the log
 	page       uint64
 	heads      headHistory
 	requests   uint64
@@ -266,6 +267,9 @@ func (v *view) lag(now time.Time) time.Duration {
 		return 0
 	}
 	since, exact := v.heads.since(v.position)
+	if !exact && v.lastEntry == 0 && !v.resumed.IsZero() {
+		since = v.resumed
+	}
 	if stated := time.UnixMilli(int64(v.lastEntry)); !exact && v.lastEntry > 0 && stated.Before(since) && stated.Year() > 2010 {
 		since = stated
 	}
