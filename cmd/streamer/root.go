@@ -25,6 +25,7 @@ const rootExamples = `  streamer                                  follow the pub
 
 // newRoot makes the command tree.
 func newRoot() *cobra.Command {
+	var path string
 	root := &cobra.Command{
 		Use:           "streamer",
 		Short:         "Stream Certificate Transparency logs",
@@ -32,12 +33,15 @@ func newRoot() *cobra.Command {
 		Example:       rootExamples,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          args(cobra.NoArgs),
+		RunE:          func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), path) },
 	}
+	configFlag(root, &path)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newTail(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newTail(), newVersion())
 	return root
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -27,8 +28,9 @@ const (
 	cyan   = "\x1b[36m"
 )
 
-// Printer writes to one terminal or pipe. It may be used by one goroutine at a time.
+// Printer writes to one terminal or pipe. All methods are safe for concurrent use.
 type Printer struct {
+	mu     sync.Mutex
 	w      io.Writer
 	width  func() int
 	color  bool
@@ -84,6 +86,8 @@ func (p *Printer) columns() (names, issuer, log int) {
 
 // Certificate writes one line: time, kind, names, issuer, log.
 func (p *Printer) Certificate(c *client.Certificate) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	names, issuer, log := p.columns()
 	kind, color := "crt", green
 	if c.UpdateType == "PrecertLogEntry" {
@@ -109,6 +113,8 @@ func (p *Printer) Certificate(c *client.Certificate) error {
 
 // Names writes one line of a domains-only stream.
 func (p *Printer) Names(names []string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	width := 0
 	if p.width != nil {
 		width = max(p.width()-len("15:04:05  "), 10)
@@ -122,6 +128,8 @@ func (p *Printer) Names(names []string) error {
 
 // Note writes a line about the stream itself: a gap, a lost connection.
 func (p *Printer) Note(format string, args ...any) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.begin()
 	p.paint(yellow, clean(fmt.Sprintf(format, args...)))
 	return p.end()
@@ -129,13 +137,26 @@ func (p *Printer) Note(format string, args ...any) error {
 
 // Line writes a line as it is.
 func (p *Printer) Line(line string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.begin()
 	p.buf.WriteString(line)
 	return p.end()
 }
 
+// Write puts whole lines, such as a logger's, between the others.
+func (p *Printer) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.begin()
+	p.buf.Write(bytes.TrimSuffix(b, []byte("\n")))
+	return len(b), p.end()
+}
+
 // Heading writes a line that stands out.
 func (p *Printer) Heading(line string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.begin()
 	p.paint(bold, line)
 	return p.end()
@@ -146,6 +167,8 @@ func (p *Printer) Status(line string) error {
 	if !p.Live() {
 		return nil
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.status = pad(clean(line), p.width()-1)
 	p.buf.Reset()
 	p.buf.WriteString("\r\x1b[K")
@@ -156,6 +179,8 @@ func (p *Printer) Status(line string) error {
 
 // Close removes the status line.
 func (p *Printer) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.status == "" {
 		return nil
 	}
