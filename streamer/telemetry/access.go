@@ -60,4 +60,7 @@ func NewAccess(r prometheus.Registerer, reasons []string) *Access {
 }
 
 // Refused counts a refusal.
-func (a *Access) Refused(reason string) { a.refusals.WithLabelValues(reason).Inc() }
+func (a *Access) Refused(reason string) { a.RefusalsOf(reason).Inc() }
+
+// RefusalsOf is the counter of one reason.
+func (a *Access) RefusalsOf(reason string) prometheus.Counter { return a.refusals.WithLabelValues(reason) }
