@@ -129,6 +129,11 @@ func parseState(b []byte) (savedState, error) {
 	if actual := sha256.Sum256(body); sum != hex.EncodeToString(actual[:]) {
 		return savedState{}, fmt.Errorf("%w: the checksum does not match", errTorn)
 	}
+	return parseBody(body)
+}
+
+// parseBody reads and checks what follows the header.
+func parseBody(body []byte) (savedState, error) {
 	var s savedState
 	if err := json.Unmarshal(body, &s); err != nil {
 		return savedState{}, fmt.Errorf("%w: %w", errTorn, err)

@@ -224,7 +224,10 @@ func (s *Store) Save(logs map[engine.Fingerprint]LogState, offset uint64, clean 
 	return nil
 }
 
-// covers says whether the state on disk has all that a checkpoint would say, so that a quiet night writes nothing.
+// quietSave is how often a checkpoint is written though nothing has changed but the time.
+const quietSave = time.Minute
+
+// covers says whether the state on disk has all that a checkpoint would say.
 func (s *Store) covers(logs map[engine.Fingerprint]LogState, offset uint64) bool {
 	for id, l := range logs {
 		old, ok := s.state.Logs[logKey(id)]
@@ -235,7 +238,7 @@ func (s *Store) covers(logs map[engine.Fingerprint]LogState, offset uint64) bool
 			return false
 		}
 	}
-	return offset == s.state.Offset && !s.state.Clean
+	return offset == s.state.Offset && !s.state.Clean && time.Since(s.state.SavedAt) < quietSave
 }
 
 // StateFile is where the state of a peer's `state_file` setting goes: a directory beside the file, into which the file is
