@@ -14,6 +14,8 @@ import (
 type scanner struct {
 	b   []byte
 	pos int
+	// escapes says that the last string had some.
+	escapes bool
 }
 
 var (
@@ -51,26 +53,36 @@ func (s *scanner) next(c byte) bool {
 // span is a string in place: b[from:to] are its bytes, without the quotes; b[from-1] is the opening quote, free to be overwritten.
 type span struct{ from, to int }
 
-// str reads a string and undoes its escapes in place.
+// str reads a string and undoes its escapes in place. Control characters, which JSON forbids, are left to the caller where there
+// are no escapes.
 func (s *scanner) str() (span, error) {
 	if !s.next('"') {
 		return span{}, s.fail("a string")
 	}
 	from := s.pos
-	for {
-		n := bytes.IndexByte(s.b[s.pos:], '"')
-		if n < 0 {
-			s.pos = len(s.b)
-			return span{}, s.fail("the end of a string")
-		}
-		to := s.pos + n
-		if bytes.IndexByte(s.b[s.pos:to], '\\') < 0 {
-			s.pos = to + 1
-			return span{from, to}, nil
-		}
+	n := bytes.IndexByte(s.b[from:], '"')
+	if n < 0 {
+		s.pos = len(s.b)
+		return span{}, s.fail("the end of a string")
+	}
+	to := from + n
+	if s.escapes = bytes.IndexByte(s.b[from:to], '\\') >= 0; s.escapes {
 		return s.escaped(from)
 	}
+	s.pos = to + 1
+	return span{from, to}, nil
 }
+
+// text is str for keys and values that are passed over.
+func (s *scanner) text() (span, error) {
+	at, err := s.str()
+	if err == nil && !s.escapes && bytes.IndexFunc(s.b[at.from:at.to], isControl) >= 0 {
+		return span{}, s.fail("no control character before")
+	}
+	return at, err
+}
+
+func isControl(r rune) bool { return r < ' ' }
 
 // escaped is str for strings with a backslash in them.
 func (s *scanner) escaped(from int) (span, error) {
@@ -88,6 +100,8 @@ func (s *scanner) escaped(from int) (span, error) {
 				return span{}, s.fail("an escape")
 			}
 			out += n
+		case c < ' ':
+			return span{}, s.fail("no control character")
 		default:
 			s.b[out] = c
 			out++
@@ -155,7 +169,7 @@ func (s *scanner) skip(depth int) error {
 	}
 	switch c := s.peek(); {
 	case c == '"':
-		_, err := s.str()
+		_, err := s.text()
 		return err
 	case c == '{':
 		return s.object(func(span) error { return s.skip(depth + 1) })
@@ -225,7 +239,7 @@ func (s *scanner) object(member func(key span) error) error {
 		return nil
 	}
 	for {
-		key, err := s.str()
+		key, err := s.text()
 		if err != nil {
 			return err
 		}
@@ -272,22 +286,33 @@ func (s *scanner) base64() (span, error) {
 		return span{}, err
 	}
 	text := s.b[at.from:at.to]
+	want := base64.StdEncoding.DecodedLen(len(text)) - padding(text)
 	n, err := base64.StdEncoding.Decode(text, text)
 	if err != nil {
 		return span{}, fmt.Errorf("%w: %w", errJSON, err)
 	}
+	if (n != want || len(text)%4 != 0) && !s.escapes { // the decoder passes over line ends, which JSON has only as escapes
+		return span{}, s.fail("no line end before")
+	}
 	return span{at.from, at.from + n}, nil
 }
+
+// padding is the number of = that end a base64 text.
+func padding(text []byte) int { return len(text) - len(bytes.TrimRight(text, "=")) }
 
 // scanEntries reads a get-entries answer (RFC 6962 §4.6) and decodes it in place. At most `most` entries are allowed. Each entry
 // is handed to emit as the places of leaf_input and extra_data; leaf_input has a byte in front of it that may be overwritten.
 func scanEntries(b []byte, most int, emit func(leaf, extra span)) error {
 	s := &scanner{b: b}
-	n := 0
+	n, seen := 0, false
 	err := s.object(func(key span) error {
 		if string(b[key.from:key.to]) != "entries" {
 			return s.skip(1)
 		}
+		if seen {
+			return fmt.Errorf("%w: entries is there twice", errJSON)
+		}
+		seen = true
 		return s.array(func() error {
 			if n++; n > most {
 				return fmt.Errorf("more than the %d entries asked for", most)
