@@ -36,16 +36,16 @@ type logs struct {
 
 // startLogs fills both logs and serves them on a free port of this machine.
 func startLogs(corpus string, rate float64) (*logs, error) {
-	real, err := readCorpus(corpus)
+	entries, err := readCorpus(corpus)
 	if err != nil {
 		return nil, err
 	}
 	l := &logs{
 		classic: testlog.New(testlog.Options{Name: "Demo RFC 6962 log", Operator: "Demo", Align: true}),
 		static:  testlog.New(testlog.Options{Name: "Demo tiled log", Operator: "Demo", Static: true}),
-		source:  mix(real, testlog.NewCA("Demo CA"), rate),
+		source:  mix(entries, testlog.NewCA("Demo CA"), rate),
 		rate:    rate,
-		real:    len(real),
+		real:    len(entries),
 	}
 	for _, log := range []*testlog.Log{l.classic, l.static} {
 		for range prefill {
@@ -105,13 +105,13 @@ func readCorpus(path string) ([]*testlog.Entry, error) {
 
 // mix is an endless row of entries: mostly real precertificates out of a log's tile, whose issuers are unknown; certificates of
 // the demo's own CA with whole chains; and now and then one of the parser vectors, many of them malformed on purpose.
-func mix(real []*testlog.Entry, ca *testlog.CA, rate float64) func() *testlog.Entry {
+func mix(corpus []*testlog.Entry, ca *testlog.CA, rate float64) func() *testlog.Entry {
 	own := ca.Source(issued)
 	if rate > varied {
 		own = testlog.Cycle(ca.Pool(issued))
 	}
 	var logged, vectors []*testlog.Entry
-	for _, e := range real {
+	for _, e := range corpus {
 		if e.Precert {
 			logged = append(logged, e)
 		} else {
