@@ -200,6 +200,15 @@ type State struct {
 	Recovery string `yaml:"recovery" default:"fail" enum:"fail,fresh"`
 }
 
+// StateDir is the directory to keep state in, empty for none, and the other server's state file to import into it while it is
+// empty, if there is one.
+func (c *Config) StateDir() (dir, importFrom string) {
+	if c.State.Dir != "" || c.CTLog.StateFile == "" {
+		return c.State.Dir, ""
+	}
+	return c.CTLog.StateFile + ".d", c.CTLog.StateFile
+}
+
 // Network says how logs and log lists are reached.
 type Network struct {
 	// Proxy URL. Empty obeys HTTPS_PROXY, HTTP_PROXY and NO_PROXY.

@@ -193,7 +193,11 @@ func (d *decoder) section(n *yaml.Node, v reflect.Value, path string) {
 	d.keys(n, path, func(key, value *yaml.Node) {
 		i, ok := byKey[key.Value]
 		if !ok {
-			d.problem(join(path, key.Value), key.Line, suggestKey(t, path, key.Value), "is not a known key")
+			fix := ""
+			if len(d.problems) < mostProblems { // further ones are only counted
+				fix = suggestKey(t, path, key.Value)
+			}
+			d.problem(join(path, key.Value), key.Line, fix, "is not a known key")
 			return
 		}
 		d.value(value, v.Field(i), join(path, key.Value))

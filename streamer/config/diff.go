@@ -6,7 +6,7 @@ import "reflect"
 func Diff(before, after *Config) (live, restart []string) {
 	for _, f := range Fields() {
 		switch {
-		case reflect.DeepEqual(f.of(before).Interface(), f.of(after).Interface()):
+		case same(f.of(before), f.of(after)):
 		case f.Class == Live:
 			live = append(live, f.Path)
 		default:

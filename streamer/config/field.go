@@ -53,7 +53,13 @@ func fieldsOf(t reflect.Type, section Field) []Field {
 			continue
 		}
 		if elem := sectionElem(sf.Type); elem != nil {
-			f.Env, f.Elem = nil, fieldsOf(elem, Field{Class: f.Class})
+			f.Elem = fieldsOf(elem, Field{Class: f.Class})
+			for j := range f.Elem {
+				f.Elem[j].Env = nil
+			}
+			if !isText(elem) {
+				f.Env = nil
+			}
 		}
 		all = append(all, f)
 	}
@@ -99,7 +105,7 @@ func isSection(t reflect.Type) bool {
 
 // sectionElem is the element type of a list or mapping of mappings, else nil.
 func sectionElem(t reflect.Type) reflect.Type {
-	if (t.Kind() == reflect.Slice || t.Kind() == reflect.Map) && hasKeys(t.Elem()) && !isText(t.Elem()) {
+	if (t.Kind() == reflect.Slice || t.Kind() == reflect.Map) && hasKeys(t.Elem()) {
 		return t.Elem()
 	}
 	return nil

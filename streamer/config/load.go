@@ -84,7 +84,7 @@ func Parse(data []byte, env []string) (*Config, []string, []Problem) {
 		}
 	}
 	sortProblems(problems)
-	return c, append(e.warnings, c.warnings()...), problems
+	return c, append(e.warnings, c.warnings()...), capProblems(problems)
 }
 
 // locate says where a setting at fault was set.

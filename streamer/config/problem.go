@@ -71,6 +71,18 @@ func sortProblems(all []Problem) {
 	})
 }
 
+// mostProblems bounds what is reported of one configuration.
+const mostProblems = 100
+
+// capProblems keeps the first ones and says how many more there are.
+func capProblems(all []Problem) []Problem {
+	if len(all) <= mostProblems {
+		return all
+	}
+	more := Problem{Message: fmt.Sprintf("there are %d more errors", len(all)-mostProblems), Fix: "see to these first"}
+	return append(all[:mostProblems:mostProblems], more)
+}
+
 // quote shows a value in a message, cut to a readable length.
 func quote(s string) string {
 	const most = 60

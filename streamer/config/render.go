@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -34,8 +35,12 @@ func renderSection(v, defaults reflect.Value) *yaml.Node {
 		if same(value, def) {
 			continue
 		}
+		rendered := renderValue(value, def)
+		if isSection(value.Type()) && len(rendered.Content) == 0 {
+			continue
+		}
 		key := &yaml.Node{Kind: yaml.ScalarNode, Value: v.Type().Field(i).Tag.Get("yaml")}
-		n.Content = append(n.Content, key, renderValue(value, def))
+		n.Content = append(n.Content, key, rendered)
 	}
 	return n
 }
@@ -70,17 +75,23 @@ func renderValue(v, def reflect.Value) *yaml.Node {
 }
 
 func renderElem(v reflect.Value) *yaml.Node {
+	if t, ok := v.Interface().(Token); ok && t.Name == "" {
+		return text(t.Token.Reveal())
+	}
 	if hasKeys(v.Type()) {
 		return renderSection(v, newElem(v.Type()))
 	}
 	return renderLeaf(v)
 }
 
-// text is a string node that no YAML parser takes for anything else.
+// text is a string node, quoted where a parser of YAML 1.1 or 1.2 would take it for something else.
 func text(s string) *yaml.Node {
 	n := new(yaml.Node)
 	n.SetString(s)
 	n.Tag = "!!str"
+	if strings.Contains("|y|n|yes|no|on|off|", "|"+strings.ToLower(s)+"|") {
+		n.Style = yaml.DoubleQuotedStyle
+	}
 	return n
 }
 
