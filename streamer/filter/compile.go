@@ -63,6 +63,7 @@ type clause struct {
 // Filter is a compiled query. It is immutable. The nil Filter is the empty one: it matches everything.
 type Filter struct {
 	key      string
+	text     string
 	any      bool
 	needs    field // the positive fields that are given
 	plain    field // those of them without regular expressions
@@ -78,7 +79,12 @@ func Compile(q Query, limits Limits) (*Filter, error) {
 	if err := f.setMode(q.Mode); err != nil {
 		return nil, err
 	}
+	wide := 0
 	for _, part := range q.parts() {
+		if wide += wideRanges(part.values); wide > maxWideRanges {
+			return nil, &Error{part.param, fmt.Sprintf("has too many ranges up to characters beyond ASCII; use at most %d, or classes like \\pL",
+				maxWideRanges)}
+		}
 		if err := f.addClause(part, limits); err != nil {
 			return nil, err
 		}
@@ -93,7 +99,7 @@ func Compile(q Query, limits Limits) (*Filter, error) {
 		return nil, &Error{f.regexpParams(), fmt.Sprintf("need %d regular expressions, more than the %d a client may have; "+
 			"use suffix= or plain text", f.regexps, limits.Regexps)}
 	}
-	f.key, f.plain = f.canonical(), f.plainFields()
+	f.key, f.plain, f.text = f.canonical(), f.plainFields(), q.text()
 	return f, nil
 }
 
@@ -226,6 +232,35 @@ func (f *Filter) Key() string {
 		return ""
 	}
 	return f.key
+}
+
+// maxText is how much of a query String shows.
+const maxText = 200
+
+// text is the query as a URL has it, cut.
+func (q Query) text() string {
+	values := url.Values{}
+	for _, p := range append(q.parts(), part{param: "suffix", values: q.Suffix}) {
+		if len(p.values) > 0 {
+			values[p.param] = p.values
+		}
+	}
+	if q.Mode != "" {
+		values.Set("mode", q.Mode)
+	}
+	text := values.Encode()
+	if len(text) > maxText {
+		text = text[:maxText] + "…"
+	}
+	return text
+}
+
+// String is the filter as the first client wrote it, cut: for people.
+func (f *Filter) String() string {
+	if f == nil {
+		return ""
+	}
+	return f.text
 }
 
 // Regexps is how many expressions need the regular expression engine: 0 for plain text and suffixes.

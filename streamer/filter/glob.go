@@ -3,6 +3,7 @@ package filter
 import (
 	"bytes"
 	"regexp/syntax"
+	"slices"
 	"unicode"
 	"unicode/utf8"
 )
@@ -127,17 +128,23 @@ func expandRepeated(re *syntax.Regexp) [][]byte {
 func expandConcat(subs []*syntax.Regexp) [][]byte {
 	list := [][]byte{nil}
 	for _, sub := range subs {
-		tails := expand(sub)
-		if len(tails) == 0 || len(list)*len(tails) > maxGlobs {
+		if list = product(list, expand(sub)); list == nil {
 			return nil
 		}
-		var product [][]byte
-		for _, head := range list {
-			for _, tail := range tails {
-				product = append(product, append(bytes.Clone(head), tail...))
-			}
+	}
+	return list
+}
+
+// product joins each head with each tail; nil when there are none or too many.
+func product(heads, tails [][]byte) [][]byte {
+	if len(heads)*len(tails) > maxGlobs {
+		return nil
+	}
+	var list [][]byte
+	for _, head := range heads {
+		for _, tail := range tails {
+			list = append(list, slices.Concat(head, tail))
 		}
-		list = product
 	}
 	return list
 }

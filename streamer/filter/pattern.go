@@ -2,11 +2,15 @@ package filter
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"regexp"
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // flags is how expressions are read: RE2, case-insensitive, and a dot is any character, since names have one line.
@@ -58,15 +62,36 @@ func parsePattern(param, text string, limits Limits) ([]*pattern, error) {
 	if err != nil {
 		return nil, &Error{param, fmt.Sprintf("is not an RE2 expression: %s; put \\ before characters meant as they are", reason(err))}
 	}
+	// Counted before repetitions are written out, which can take a hundred megabytes.
+	if n := instructions(parsed); n > limits.ProgramSize {
+		return nil, &Error{param, fmt.Sprintf("has an expression of %d instructions, more than %d; use fewer or smaller repetitions",
+			n, limits.ProgramSize)}
+	}
 	re := trim(uncapture(parsed.Simplify()))
 	if list, ok := globs(re); ok {
 		return globPatterns(list), nil
 	}
-	p, err := regexpPattern(param, re, limits)
+	compiled, err := regexp.Compile("(?is:" + text + ")")
 	if err != nil {
-		return nil, err
+		return nil, &Error{param, fmt.Sprintf("cannot be compiled: %s", reason(err))}
 	}
-	return []*pattern{p}, nil
+	return []*pattern{{key: regexpKey(re), re: compiled, factors: factors(re)}}, nil
+}
+
+// maxWideRanges bounds ranges like [a-\x{ffff}] in a query: to read one, the parser looks at the case of every character in it.
+const maxWideRanges = 8
+
+// wideRanges counts what may be the end of such a range.
+func wideRanges(values Values) int {
+	n := 0
+	for _, text := range values {
+		for i := 0; i+2 < len(text); i++ {
+			if text[i] == '-' && (text[i+1] >= utf8.RuneSelf || text[i+1:i+3] == `\x`) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // reason is what the parser of expressions complains about, cut to a length fit for an answer.
@@ -89,21 +114,45 @@ func globPatterns(list [][]byte) []*pattern {
 	return patterns
 }
 
-func regexpPattern(param string, re *syntax.Regexp, limits Limits) (*pattern, error) {
-	prog, err := syntax.Compile(re)
-	if err != nil {
-		return nil, &Error{param, fmt.Sprintf("cannot be compiled: %s", reason(err))}
+// instructions is about how many an expression compiles to; large classes count for several, by the memory they take.
+func instructions(re *syntax.Regexp) int {
+	n := 1
+	switch re.Op {
+	case syntax.OpLiteral:
+		n = len(re.Rune)
+	case syntax.OpCharClass:
+		n += len(re.Rune) / 16
 	}
-	if len(prog.Inst) > limits.ProgramSize {
-		return nil, &Error{param, fmt.Sprintf("compiles to %d instructions, more than %d; use fewer or smaller repetitions and classes",
-			len(prog.Inst), limits.ProgramSize)}
+	for _, sub := range re.Sub {
+		n += instructions(sub)
 	}
-	text := re.String()
-	compiled, err := regexp.Compile(text)
-	if err != nil {
-		return nil, &Error{param, fmt.Sprintf("cannot be compiled: %s", reason(err))}
+	if re.Op == syntax.OpRepeat {
+		n *= max(1, re.Min, re.Max)
 	}
-	return &pattern{key: "~" + text, re: compiled, factors: factors(re)}, nil
+	return n
+}
+
+// regexpKey is short whatever the expression's length.
+func regexpKey(re *syntax.Regexp) string {
+	sum := sha256.Sum256(appendKey(nil, re))
+	return "~" + hex.EncodeToString(sum[:16])
+}
+
+// appendKey writes what a simplified expression matches, in a form of our own: Regexp.String looks at every rune of a class,
+// which for \pL are a hundred thousand.
+func appendKey(dst []byte, re *syntax.Regexp) []byte {
+	dst = append(dst, byte(re.Op))
+	if re.Op == syntax.OpLiteral {
+		dst = append(dst, byte(re.Flags&syntax.FoldCase))
+	}
+	for _, r := range re.Rune {
+		dst = binary.AppendVarint(dst, int64(r))
+	}
+	dst = append(dst, '(')
+	for _, sub := range re.Sub {
+		dst = appendKey(dst, sub)
+	}
+	return append(dst, ')')
 }
 
 // uncapture makes groups plain: which part matched is of no interest.
@@ -169,20 +218,21 @@ func factors(re *syntax.Regexp) [][]byte {
 	return globFactors(expand(re))
 }
 
-// concatFactors takes the best factors of any part, and of any run of parts that is plain text.
+// concatFactors takes the best factors of any part, and of runs of parts that are plain text.
 func concatFactors(subs []*syntax.Regexp) [][]byte {
-	var best [][]byte
-	for i := range subs {
-		best = better(best, factors(subs[i]))
-		for j := i + 2; j <= len(subs); j++ {
-			run := expandConcat(subs[i:j])
-			if run == nil {
-				break
-			}
-			best = better(best, globFactors(run))
+	var best, run [][]byte
+	for _, sub := range subs {
+		part := expand(sub)
+		if part == nil {
+			best = better(best, factors(sub))
+		}
+		if longer := product(run, part); longer != nil {
+			run = longer
+		} else {
+			best, run = better(best, globFactors(run)), part
 		}
 	}
-	return best
+	return better(best, globFactors(run))
 }
 
 func globFactors(list [][]byte) [][]byte {
