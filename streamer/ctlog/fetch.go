@@ -225,7 +225,7 @@ func isTLS(err error) bool {
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	return errors.As(err, &verify) || errors.As(err, &record) || errors.As(err, &alert) || errors.As(err, &unknown) ||
-		errors.As(err, &host) || errors.As(err, &invalid)
+		errors.As(err, &host) || errors.As(err, &invalid) || errors.Is(err, http.ErrSchemeMismatch)
 }
 
 // watchdogPeriod is over what time a body's throughput is averaged.

@@ -16,7 +16,9 @@ type Options struct {
 	URL string
 	// SubmissionURL is the submission prefix of a static log, from which the origin of its checkpoints follows; URL if empty.
 	SubmissionURL string
-	// Key is the log's public key: the DER of a SubjectPublicKeyInfo. LogID, unless zero, must be its SHA-256.
+	// Key is the log's public key: the DER of a SubjectPublicKeyInfo. LogID, unless zero, must be its SHA-256. Without a key, as
+	// with custom logs of which only the URL is known, tree heads are taken without a signature; entries are still checked
+	// against them.
 	Key   []byte
 	LogID Hash
 	// Client makes the requests; its redirect policy is replaced by: on the same host only. Make its Transport with
@@ -91,6 +93,9 @@ func (o *Options) check() error {
 	}
 	if err := checkURL("submission_url", o.SubmissionURL); err != nil {
 		return err
+	}
+	if len(o.Key) == 0 {
+		return nil
 	}
 	id := Hash(sha256.Sum256(o.Key))
 	if o.LogID != (Hash{}) && o.LogID != id {
