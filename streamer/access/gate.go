@@ -215,7 +215,7 @@ type Grant struct {
 
 	gate     *Gate
 	key      netip.Addr
-	class    uint64
+	class    uint64 // 0: no regular expressions
 	sum      digest
 	released atomic.Bool
 }
@@ -224,7 +224,7 @@ type Grant struct {
 func (g *Gate) Admit(req Request) (*Grant, *Refusal) {
 	s := g.state.Load()
 	address := clientAddress(req.Peer, req.Forwarded, s.options.TrustedProxies)
-	grant := &Grant{Address: address, gate: g, key: limitKey(address), class: g.class(req.RegexpClass)}
+	grant := &Grant{Address: address, gate: g, key: limitKey(address)}
 	refusal := g.check(s, req, grant)
 	if refusal == nil {
 		refusal = g.enter(s, grant)
@@ -234,14 +234,6 @@ func (g *Gate) Admit(req Request) (*Grant, *Refusal) {
 		return nil, refusal
 	}
 	return grant, nil
-}
-
-// class is a short form of a filter's key.
-func (g *Gate) class(key string) uint64 {
-	if key == "" {
-		return 0
-	}
-	return max(1, maphash.String(g.seed, key))
 }
 
 // check decides by what the client shows: its origin, how often it comes, its token.
@@ -283,16 +275,11 @@ func (g *Gate) enter(s *state, grant *Grant) *Refusal {
 		g.total.Add(-1)
 		return newRefusal(TotalConnections, "the server has as many connections as it takes")
 	}
-	reason, ok := g.table.enter(grant.key, o.PerAddress, grant.class, o.RegexpClassesPerAddress)
-	if ok {
-		return nil
+	if !g.table.enter(grant.key, o.PerAddress) {
+		g.total.Add(-1)
+		return newRefusal(AddressConnections, fmt.Sprintf("this address has %d connections already", o.PerAddress))
 	}
-	g.total.Add(-1)
-	if reason == AddressRegexps {
-		return newRefusal(reason, fmt.Sprintf("this address has %d different filters with regular expressions already; "+
-			"use suffix= or plain text", o.RegexpClassesPerAddress))
-	}
-	return newRefusal(reason, fmt.Sprintf("this address has %d connections already", o.PerAddress))
+	return nil
 }
 
 // Authorize checks the token of a request that is not a connection to a stream, and returns the token's name.
@@ -328,6 +315,19 @@ func (g *Gate) Refuse(reason Reason, detail string) *Refusal {
 func (g *Grant) Revoked() bool {
 	s := g.gate.state.Load()
 	return g.sum != digest{} && s.options.Auth.Enabled && !s.tokens.has(g.sum)
+}
+
+// ClaimRegexps counts a filter with regular expressions, by its key, for the grant's address, or says why not. It is called at
+// most once, before Release; filters come after Admit, so that nobody has expressions compiled who is not let in.
+func (g *Grant) ClaimRegexps(key string) *Refusal {
+	limit := g.gate.state.Load().options.RegexpClassesPerAddress
+	class := max(1, maphash.String(g.gate.seed, key))
+	if !g.gate.table.claim(g.key, class, limit) {
+		return g.gate.Refuse(AddressRegexps, fmt.Sprintf("this address has %d different filters with regular expressions already; "+
+			"use suffix= or plain text", limit))
+	}
+	g.class = class
+	return nil
 }
 
 // Release gives the place back. Calls after the first do nothing.

@@ -93,20 +93,27 @@ func TestAddressLimit(t *testing.T) {
 
 func TestRegexpClassLimit(t *testing.T) {
 	g := newGate(t, Options{RegexpClassesPerAddress: 2})
-	with := func(class string) Request {
-		r := from("192.0.2.1")
-		r.RegexpClass = class
-		return r
+	claim := func(address, class string, want bool) *Grant {
+		t.Helper()
+		grant := admit(t, g, from(address))
+		refusal := grant.ClaimRegexps(class)
+		if (refusal == nil) != want {
+			t.Fatalf("%s with class %s: refusal %v", address, class, refusal)
+		}
+		if refusal != nil && (refusal.Status != 503 || refusal.Reason != AddressRegexps || refusal.RetryAfter == 0) {
+			t.Errorf("refusal %+v", refusal)
+		}
+		return grant
 	}
-	a := admit(t, g, with("a"))
-	again := admit(t, g, with("a"))
-	admit(t, g, with("b"))
-	admit(t, g, with(""))
-	refuse(t, g, with("c"), AddressRegexps, 503)
+	a := claim("192.0.2.1", "a", true)
+	again := claim("192.0.2.1", "a", true)
+	claim("192.0.2.1", "b", true)
+	claim("192.0.2.1", "c", false).Release()
+	claim("192.0.2.2", "c", true)
 	a.Release()
-	refuse(t, g, with("c"), AddressRegexps, 503)
+	claim("192.0.2.1", "c", false).Release()
 	again.Release()
-	admit(t, g, with("c"))
+	claim("192.0.2.1", "c", true)
 }
 
 func TestRateLimit(t *testing.T) {
@@ -385,13 +392,12 @@ func TestConcurrentAdmissionsKeepLimits(t *testing.T) {
 	for i := range 8 {
 		work.Go(func() {
 			for j := range 300 {
-				r := from(fmt.Sprintf("192.0.2.%d", j%4))
-				r.RegexpClass = fmt.Sprint("class", (i+j)%5)
-				grant, _ := g.Admit(r)
+				grant, _ := g.Admit(from(fmt.Sprintf("192.0.2.%d", j%4)))
 				if n := g.Connections(); n > 50+8 { // a refused one counts for an instant
 					t.Errorf("%d connections", n)
 				}
 				if grant != nil {
+					grant.ClaimRegexps(fmt.Sprint("class", (i+j)%5))
 					grant.Release()
 				}
 			}

@@ -22,8 +22,6 @@ type Request struct {
 	Origin string
 	// Tokens are the secrets presented; any good one will do.
 	Tokens []string
-	// RegexpClass is the key of the client's filter if that needs regular expressions, else empty.
-	RegexpClass string
 }
 
 // FromHTTP takes what concerns access out of an HTTP request. It removes the parameter token from the request's URL, whether

@@ -100,32 +100,39 @@ func (t *table) take(key netip.Addr, r rate, now time.Time) (wait time.Duration,
 	return 0, true
 }
 
-// enter counts a connection of the key, and its filter class if that is not 0, unless a limit is reached; a limit of 0 is none.
-func (t *table) enter(key netip.Addr, limit int, class uint64, regexpLimit int) (Reason, bool) {
+// enter counts a connection of the key, unless the limit is reached; a limit of 0 is none.
+func (t *table) enter(key netip.Addr, limit int) bool {
 	s := t.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entry(key)
 	if limit > 0 && e.connections >= limit {
-		return AddressConnections, false
-	}
-	if class != 0 && e.regexps[class] == 0 && regexpLimit > 0 && len(e.regexps) >= regexpLimit {
-		return AddressRegexps, false
+		return false
 	}
 	if e.connections == 0 {
 		s.idle--
 	}
 	e.connections++
-	if class != 0 {
-		if e.regexps == nil {
-			e.regexps = map[uint64]int{}
-		}
-		e.regexps[class]++
-	}
-	return "", true
+	return true
 }
 
-// leave takes back what enter counted.
+// claim counts a filter class of a connection of the key, unless it is a new one and the limit is reached; 0 is none.
+func (t *table) claim(key netip.Addr, class uint64, limit int) bool {
+	s := t.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entry(key)
+	if e.regexps[class] == 0 && limit > 0 && len(e.regexps) >= limit {
+		return false
+	}
+	if e.regexps == nil {
+		e.regexps = map[uint64]int{}
+	}
+	e.regexps[class]++
+	return true
+}
+
+// leave takes back what enter and, unless class is 0, claim counted.
 func (t *table) leave(key netip.Addr, class uint64) {
 	s := t.shard(key)
 	s.mu.Lock()

@@ -23,7 +23,7 @@ type visit struct {
 	stream *publish.Stream
 }
 
-// enter lets a visitor in: its filter is good, access grants it a place, and there is a stream for it. Whoever called enter
+// enter lets a visitor in: access grants it a place, its filter is good, and there is a stream for it. Whoever called enter
 // hands the visit to a connection, or calls turnAway.
 func (s *Server) enter(v *visit, req access.Request) *access.Refusal {
 	settings := s.live()
@@ -33,20 +33,30 @@ func (s *Server) enter(v *visit, req access.Request) *access.Refusal {
 	case !settings.Protocols[v.framing] || !settings.Kinds[v.kind]:
 		return s.gate.Refuse(access.ClosedPath, "this stream is switched off")
 	}
-	f, err := filter.Compile(v.query, settings.Limits)
-	if err != nil {
-		return s.gate.Refuse(access.BadFilter, err.Error())
-	}
-	if f != nil && f.Regexps() > 0 {
-		req.RegexpClass = f.Key()
-	}
 	grant, refusal := s.gate.Admit(req)
 	if refusal != nil {
 		return refusal
 	}
 	v.grant = grant
-	if v.stream, err = s.publisher.Subscribe(v.kind, v.framing, f); err != nil {
+	if refusal := s.subscribe(v, settings.Limits); refusal != nil {
 		grant.Release()
+		return refusal
+	}
+	return nil
+}
+
+// subscribe compiles the filter, of somebody who has been let in, and finds the stream for it.
+func (s *Server) subscribe(v *visit, limits filter.Limits) *access.Refusal {
+	f, err := filter.Compile(v.query, limits)
+	if err != nil {
+		return s.gate.Refuse(access.BadFilter, err.Error())
+	}
+	if f.Regexps() > 0 {
+		if refusal := v.grant.ClaimRegexps(f.Key()); refusal != nil {
+			return refusal
+		}
+	}
+	if v.stream, err = s.publisher.Subscribe(v.kind, v.framing, f); err != nil {
 		return s.gate.Refuse(overload(err), err.Error())
 	}
 	return nil
