@@ -25,43 +25,40 @@ func (c *conn) run() {
 	defer c.server.giveBack(c, w)
 	for {
 		p := c.advance(w)
-		switch p {
-		case turnOver:
-			c.server.count(c.framing, w)
-			continue
-		case behind:
-			if c.catchUp(w) {
-				continue
-			}
-			return
+		if p == behind {
+			c.catchUp(w)
 		}
-		if c.park(p) {
+		c.server.count(c.framing, w)
+		if c.rest(p) {
 			return
 		}
 	}
 }
 
-// park ends what run does: at the head the client is its worker's again. It returns false when there is more after all.
-func (c *conn) park(p progress) bool {
+// rest ends what run does: at the head the client is its worker's again. It returns false when there is more to do.
+func (c *conn) rest(p progress) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == ended {
-		return true
-	}
-	switch p {
-	case atHead:
-		// Whoever publishes shows the frames before it wakes the workers. So either the worker finds this client parked, or we
-		// find its frames here.
-		if len(c.out) > 0 || c.bye != nil || c.stream != nil && (!c.joined || c.next != c.stream.Feed.View().End()) {
+	if c.state != ended {
+		switch p {
+		case turnOver, behind:
 			return false
+		case atHead:
+			// Whoever publishes shows the frames before it wakes the workers. So either the worker finds this client parked,
+			// or we find its frames here.
+			if len(c.out) > 0 || c.bye != nil || c.stream != nil && (!c.joined || c.next != c.stream.Feed.View().End()) {
+				return false
+			}
+			_ = c.nc.SetWriteDeadline(time.Time{})
+			c.state = parked
+		case over:
+			c.end(c.bye.reason, true)
+		case broken:
+			c.end(reasonReset, false)
 		}
-		_ = c.nc.SetWriteDeadline(time.Time{})
-		c.state = parked
-	case over:
-		c.end(c.bye.reason, true)
-	case broken:
-		c.end(reasonReset, false)
 	}
+	c.writing = false
+	c.forget()
 	return true
 }
 
@@ -152,27 +149,27 @@ func (c *conn) failed(err error) {
 	c.abort(reasonReset)
 }
 
-// catchUp makes again what the client has missed, or finds that it is in the feed, or tells it of a gap. It returns false
-// when the connection has ended.
-func (c *conn) catchUp(w *writer) bool {
+// catchUp makes again what the client has missed, or finds that it is in the feed, or tells it of a gap.
+func (c *conn) catchUp(w *writer) {
 	c.mu.Lock()
-	after, resumed, gone := c.offset, c.resumed, c.state == ended
-	joined := c.join()
+	after, resumed, joined := c.offset, c.resumed, c.join()
 	c.mu.Unlock()
-	if gone || joined {
-		return !gone
+	if joined {
+		return
 	}
 	if limit := c.server.live().Buffer; limit > 0 && !resumed && c.stream.Head() > after+uint64(limit) {
-		return c.skip()
+		c.skip()
+		return
 	}
 	upTo, err := c.stream.Replay(after, &w.run)
 	switch {
 	case errors.Is(err, engine.ErrExpired):
-		return c.skip()
+		c.skip()
+		return
 	case err != nil:
 		c.server.log.Error("a client that is behind cannot be served", "error", err)
 		c.leave(&goodbye{reason: reasonError, frame: c.closeFrame(closeTryLater, "internal error")})
-		return true
+		return
 	case upTo == after:
 		time.Sleep(time.Millisecond) // a batch is on its way into the feed
 	}
@@ -182,7 +179,6 @@ func (c *conn) catchUp(w *writer) bool {
 		c.offset = max(c.offset, upTo)
 		c.mu.Unlock()
 	}
-	return true
 }
 
 // join goes on in the feed, if it has everything the client still misses. Called with mu held.
@@ -194,15 +190,9 @@ func (c *conn) join() bool {
 	return ok
 }
 
-// skip tells the client of the gap and goes on at the head, or ends the connection where the policy says so. It returns false
-// when the connection has ended.
-func (c *conn) skip() bool {
-	policy := c.server.live().SlowClient
+// skip tells the client of the gap and goes on at the head, or ends the connection where the policy says so.
+func (c *conn) skip() {
 	c.mu.Lock()
-	if c.state == ended {
-		c.mu.Unlock()
-		return false
-	}
 	from, to := c.offset, c.stream.Head()
 	c.out = c.stream.Gap(c.out, message.Gap{Reason: message.GapSlow, Missed: to - from,
 		From: c.server.publisher.Cursor(from), To: c.server.publisher.Cursor(to)})
@@ -212,8 +202,7 @@ func (c *conn) skip() bool {
 	third := c.gaps[0] != 0 && now-c.gaps[0] < int64(gapWindow)
 	c.gaps[0], c.gaps[1] = c.gaps[1], now
 	c.mu.Unlock()
-	if third || policy == CloseSlow {
+	if third || c.server.live().SlowClient == CloseSlow {
 		c.leave(&goodbye{reason: reasonSlow, frame: c.closeFrame(closeTryLater, "too slow; resume with the last cursor")})
 	}
-	return true
 }

@@ -52,6 +52,7 @@ type conn struct {
 	mu      sync.Mutex
 	state   state
 	reading bool // a goroutine reads from it
+	writing bool // run is at work
 	joined  bool // next is a position in the feed; else the client is behind it
 	resumed bool // the client is being given what it asked for with a cursor
 	stream  *publish.Stream
@@ -197,7 +198,7 @@ func (c *conn) settle(p progress) {
 		if p == full {
 			c.server.metrics.Blocked.Inc()
 		}
-		c.state = running
+		c.state, c.writing = running, true
 		c.server.goroutines.Go(c.run)
 	case over:
 		c.end(c.bye.reason, true)
@@ -257,21 +258,20 @@ func (c *conn) abort(reason string) {
 	c.end(reason, false)
 }
 
-// end lets nobody write any more. A graceful end gives the client time to read what has been written. Called with mu held.
+// end lets nobody write any more. A graceful end gives the client time to read what has been written. The socket is closed by
+// whoever is the last to leave it: closing waits for writes at work, and those may wait for mu. Called with mu held.
 func (c *conn) end(reason string, graceful bool) {
 	if c.state == ended {
 		return
 	}
 	c.state, c.ends, c.out = ended, reason, nil
 	half, ok := c.nc.(interface{ CloseWrite() error })
-	if !graceful || !c.reading || !ok || half.CloseWrite() != nil {
-		_ = c.nc.Close()
-	} else {
+	if graceful && ok && half.CloseWrite() == nil {
 		_ = c.nc.SetReadDeadline(time.Now().Add(lingerWait))
+	} else {
+		_ = c.nc.SetDeadline(time.Unix(1, 0)) // reads and writes at work fail
 	}
-	if !c.reading {
-		c.forget()
-	}
+	c.forget()
 }
 
 // doneReading says that nobody reads from the connection any more.
@@ -279,15 +279,15 @@ func (c *conn) doneReading() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reading = false
-	if c.state == ended {
-		c.forget()
-	}
+	c.forget()
 }
 
-// forget gives everything back. Called once, with mu held.
+// forget gives everything back once nobody uses the connection. Called with mu held.
 func (c *conn) forget() {
-	_ = c.nc.Close()
-	c.server.remove(c)
+	if c.state == ended && !c.reading && !c.writing {
+		_ = c.nc.Close()
+		c.server.remove(c)
+	}
 }
 
 // linger reads what the peer still sends, so that closing does not reset the connection before it has read our last bytes.

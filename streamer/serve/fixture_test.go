@@ -48,6 +48,21 @@ type rigOptions struct {
 	access       access.Options
 	settings     func(*Settings)
 	tls          bool
+	sendBuffer   int // of the server's sockets; 0 is the system's
+}
+
+// smallBuffers makes the server's sockets fill early.
+type smallBuffers struct {
+	net.Listener
+	size int
+}
+
+func (l smallBuffers) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if err == nil && l.size > 0 {
+		err = nc.(*net.TCPConn).SetWriteBuffer(l.size)
+	}
+	return nc, err
 }
 
 func newRig(t testing.TB, o rigOptions) *rig {
@@ -70,6 +85,7 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	}
 	r.server = New(Options{Publisher: r.publisher, Engine: r.window, Gate: gate, Metrics: r.metrics, Log: log, Settings: settings})
 	r.http = httptest.NewUnstartedServer(r.server)
+	r.http.Listener = smallBuffers{r.http.Listener, o.sendBuffer}
 	if o.tls {
 		r.http.StartTLS()
 	} else {
@@ -78,6 +94,7 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	if r.tcp, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
+	r.tcp = smallBuffers{r.tcp, o.sendBuffer}
 	var wait sync.WaitGroup
 	wait.Go(func() { r.server.Run(ctx) })
 	wait.Go(func() {
@@ -152,6 +169,14 @@ func (h heard) index(t testing.TB) uint64 {
 		t.Fatalf("%s: %v", h.Data, err)
 	}
 	return data.Index
+}
+
+// into reads the message's data.
+func (h heard) into(t testing.TB, v any) {
+	t.Helper()
+	if err := json.Unmarshal(h.Data, v); err != nil {
+		t.Errorf("%s: %v", h.Data, err)
+	}
 }
 
 func parseHeard(t testing.TB, text []byte) heard {

@@ -170,12 +170,13 @@ func (h *heldResponse) Read([]byte) (int, error) { return 0, io.EOF }
 // The addresses and deadlines of a net.Conn.
 func (h *heldResponse) LocalAddr() net.Addr             { return heldAddr("") }
 func (h *heldResponse) RemoteAddr() net.Addr            { return heldAddr(h.request.RemoteAddr) }
-func (h *heldResponse) SetDeadline(time.Time) error     { return nil }
 func (h *heldResponse) SetReadDeadline(time.Time) error { return nil }
+
+// SetDeadline implements net.Conn: it is used to end all reading and writing.
+func (h *heldResponse) SetDeadline(time.Time) error { return h.Close() }
+
+// SetWriteDeadline implements net.Conn.
 func (h *heldResponse) SetWriteDeadline(t time.Time) error {
-	if t.IsZero() {
-		return h.rc.SetWriteDeadline(t)
-	}
 	return h.rc.SetWriteDeadline(t)
 }
 
