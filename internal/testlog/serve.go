@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -133,6 +135,7 @@ func Serve(addr string, config *tls.Config, logs ...*Log) (*Server, error) {
 	mux := http.NewServeMux()
 	s.server = &http.Server{
 		Handler: mux, TLSConfig: config, ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:    log.New(io.Discard, "", 0), // handshakes that fail are the client's to report
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	if config != nil {
