@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"io"
 	"log/slog"
 	"maps"
@@ -28,6 +29,7 @@ type fakeLog struct {
 	changed  map[uint64]byte                          // entries served with another content
 	fail     func(op string, start, end uint64) error // what goes wrong
 	noProofs bool
+	proofs   int
 	served   []uint64 // starts of the ranges served
 	heads    int
 	inFlight int
@@ -44,13 +46,29 @@ func content(i uint64, variant byte) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, i), variant)
 }
 
+// frontier is the true one of a size.
 func (l *fakeLog) frontier(size uint64) *ctlog.Frontier {
-	f := &ctlog.Frontier{}
-	for i := range size {
-		f.Append(ctlog.LeafHash(content(i, 0)))
+	fakeTree.Lock()
+	defer fakeTree.Unlock()
+	best := &ctlog.Frontier{}
+	for at, f := range fakeTree.sizes {
+		if at <= size && at > best.Size {
+			best = f
+		}
 	}
+	f := best.Clone()
+	for f.Size < size {
+		f.Append(ctlog.LeafHash(content(f.Size, 0)))
+	}
+	fakeTree.sizes[size] = f.Clone()
 	return f
 }
+
+// fakeTree remembers frontiers; all fake logs hold the same entries.
+var fakeTree = struct {
+	sync.Mutex
+	sizes map[uint64]*ctlog.Frontier
+}{sizes: map[uint64]*ctlog.Frontier{}}
 
 func (l *fakeLog) request(ctx context.Context, op string, start, end uint64) error {
 	if err := l.hooks.Before(ctx, ctlog.Request{What: op}); err != nil {
@@ -110,8 +128,12 @@ func (l *fakeLog) Frontier(ctx context.Context, head ctlog.TreeHead) (*ctlog.Fro
 }
 
 func (l *fakeLog) FrontierAt(ctx context.Context, _ ctlog.TreeHead, size uint64) (*ctlog.Frontier, error) {
-	if l.noProofs {
-		return nil, &ctlog.Error{Kind: ctlog.NoProof, Op: "proof"}
+	l.mu.Lock()
+	refused := l.noProofs
+	l.proofs++
+	l.mu.Unlock()
+	if refused {
+		return nil, &ctlog.Error{Kind: ctlog.NoProof, Op: "proof", Detail: "not offered"}
 	}
 	if err := l.request(ctx, "proof", size, 0); err != nil {
 		return nil, err
@@ -221,7 +243,19 @@ func (w testWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// run starts a supervisor; the function returned stops it and waits.
+// start runs a supervisor over logs with fast settings changed by fn; the function returned stops it and waits.
+func start(t *testing.T, eng Appender, fn func(*Options), specs ...LogSpec) (s *Supervisor, stop func()) {
+	t.Helper()
+	o := Options{Engine: eng, Issuers: &fakeIssuers{}, Logger: quiet(t)}
+	if fn != nil {
+		fn(&o)
+	}
+	s = New(o)
+	s.SetLogs(specs)
+	return s, run(t, s)
+}
+
+// run runs a supervisor; the function returned stops it and waits.
 func run(t *testing.T, s *Supervisor) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -235,11 +269,29 @@ func run(t *testing.T, s *Supervisor) (stop func()) {
 	}
 }
 
-// upTo is 0, 1, … n-1.
+// sequence is from, from+1, … to-1.
 func sequence(from, to uint64) []uint64 {
 	var s []uint64
 	for i := from; i < to; i++ {
 		s = append(s, i)
 	}
 	return s
+}
+
+// failingEngine takes some entries and then fails, again and again.
+type failingEngine struct {
+	fakeEngine
+	every, taken int
+}
+
+func (e *failingEngine) Append(ctx context.Context, batch []engine.Entry) (uint64, int, error) {
+	n := min(len(batch), e.every-e.taken)
+	last, n, err := e.fakeEngine.Append(ctx, batch[:n])
+	if e.taken += n; e.taken == e.every {
+		e.taken = 0
+		if n < len(batch) {
+			return last, n, errors.New("the disk is full")
+		}
+	}
+	return last, n, err
 }

@@ -1,33 +1,333 @@
 package follow
 
 import (
+	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
+	"github.com/certstream-operator/certstream-operator/streamer/engine"
 )
+
+func statusOf(s *Supervisor, spec LogSpec) LogStatus {
+	for _, status := range s.Status() {
+		if status.Source.LogID == spec.Source.LogID {
+			return status
+		}
+	}
+	return LogStatus{}
+}
+
+func wantIndexes(t *testing.T, e *fakeEngine, spec LogSpec, want []uint64) {
+	t.Helper()
+	if diff := cmp.Diff(want, e.indexes(spec.Source.LogID)); diff != "" {
+		t.Errorf("entries emitted (-want +got):\n%.2000s", diff)
+	}
+}
 
 func TestFollowsASmallLogFromItsBeginningAndThenItsGrowth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, eng := &fakeLog{page: 32, size: 1000, latency: 10 * time.Millisecond}, &fakeEngine{}
-		s := New(Options{Engine: eng, Issuers: &fakeIssuers{}, Logger: quiet(t)})
 		spec := log.spec("small")
-		s.SetLogs([]LogSpec{spec})
-		stop := run(t, s)
+		s, stop := start(t, eng, nil, spec)
 		time.Sleep(time.Minute)
 		log.set(func() { log.size = 1100 })
 		time.Sleep(time.Minute)
-		status := s.Status()[0]
+		status := statusOf(s, spec)
 		stop()
-		if diff := cmp.Diff(sequence(0, 1100), eng.indexes(spec.Source.LogID)); diff != "" {
-			t.Errorf("entries emitted (-want +got):\n%s", diff)
-		}
+		wantIndexes(t, eng, spec, sequence(0, 1100))
 		if status.Position != 1100 || status.VerifiedSize != 1100 || status.State != "following" || !status.Unverified.IsZero() {
 			t.Errorf("status: %+v", status)
 		}
 		if log.most != 3 {
 			t.Errorf("%d requests in flight at most, want 3 while behind", log.most)
+		}
+		if log.proofs != 0 {
+			t.Errorf("%d proofs asked for, but the tree of a log that is read from 0 is known", log.proofs)
+		}
+	})
+}
+
+func TestStartPositions(t *testing.T) {
+	const size = 20_000
+	for name, c := range map[string]struct {
+		start Start
+		size  uint64
+		from  uint64
+	}{
+		"head":              {Start{}, size, size},
+		"head of small log": {Start{Kind: StartAtHead}, 9_999, 0},
+		"before head":       {Start{Kind: StartBeforeHead, N: 100}, size, size - 100},
+		"before beginning":  {Start{Kind: StartBeforeHead, N: 30_000}, size, 0},
+		"index":             {Start{Kind: StartAtIndex, N: 19_000}, size, 19_000},
+		"index beyond head": {Start{Kind: StartAtIndex, N: 30_000}, size, size},
+		"time":              {Start{Kind: StartAtTime, Time: time.UnixMilli(15_000_500)}, size, 15_001 - timeStartSafety},
+		"time long ago":     {Start{Kind: StartAtTime, Time: time.Unix(-5, 0)}, size, 0},
+		"time to come":      {Start{Kind: StartAtTime, Time: time.Unix(1e9, 0)}, size, size - timeStartSafety},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				log, eng := &fakeLog{page: 256, size: c.size}, &fakeEngine{}
+				spec := log.spec("log")
+				spec.Start = c.start
+				s, stop := start(t, eng, nil, spec)
+				time.Sleep(time.Minute)
+				log.set(func() { log.size += 10 })
+				time.Sleep(time.Minute)
+				status := statusOf(s, spec)
+				stop()
+				wantIndexes(t, eng, spec, sequence(c.from, c.size+10))
+				if status.Start.Index != c.from || status.VerifiedSize != c.size+10 || !status.Unverified.IsZero() {
+					t.Errorf("status %+v", status)
+				}
+			})
+		})
+	}
+}
+
+// TestUnverifiedUntilTheLogProves: streaming does not wait for a proof that the log refuses.
+func TestUnverifiedUntilTheLogProves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, eng := &fakeLog{page: 256, size: 20_000, noProofs: true}, &fakeEngine{}
+		spec := log.spec("log")
+		s, stop := start(t, eng, nil, spec)
+		time.Sleep(time.Minute)
+		log.set(func() { log.size += 100 })
+		time.Sleep(time.Minute)
+		status := statusOf(s, spec)
+		if status.Position != 20_100 || status.Unverified.IsZero() || !strings.Contains(status.UnverifiedWhy, "not offered") {
+			t.Errorf("status %+v", status)
+		}
+		if log.proofs != 1 {
+			t.Errorf("%d proofs asked for in two minutes", log.proofs)
+		}
+		log.set(func() { log.noProofs = false })
+		time.Sleep(10 * time.Minute)
+		log.set(func() { log.size += 100 })
+		time.Sleep(time.Minute)
+		status = statusOf(s, spec)
+		stop()
+		if status.VerifiedSize != 20_200 || !status.Unverified.IsZero() {
+			t.Errorf("status %+v", status)
+		}
+		wantIndexes(t, eng, spec, sequence(20_000, 20_200))
+	})
+}
+
+// TestFarHeadIsProvedInBetween: the leaf hashes kept are bounded, so the verified size follows a backlog.
+func TestFarHeadIsProvedInBetween(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, eng := &fakeLog{page: 256, size: 40_000, latency: 100 * time.Millisecond}, &fakeEngine{}
+		spec := log.spec("log")
+		spec.Start = Start{Kind: StartAtIndex}
+		s, stop := start(t, eng, nil, spec)
+		most := uint64(0)
+		for range 60 {
+			time.Sleep(time.Second)
+			status := statusOf(s, spec)
+			most = max(most, status.Position-status.VerifiedSize)
+		}
+		stop()
+		wantIndexes(t, eng, spec, sequence(0, 40_000))
+		if most == 0 || most > maxUnverified {
+			t.Errorf("at most %d entries unverified", most)
+		}
+	})
+}
+
+// TestRewindKnowsWhatItEmitted: a wrong entry far behind the head costs one entry more, not a backlog once more.
+func TestRewindKnowsWhatItEmitted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, eng := &fakeLog{page: 256, size: 30_000, changed: map[uint64]byte{12_345: 1}, latency: 50 * time.Millisecond}, &fakeEngine{}
+		spec := log.spec("log")
+		spec.Start = Start{Kind: StartAtIndex}
+		s, stop := start(t, eng, nil, spec)
+		time.Sleep(8 * time.Second)
+		log.set(func() { delete(log.changed, 12_345) })
+		time.Sleep(10 * time.Minute)
+		status := statusOf(s, spec)
+		stop()
+		got := eng.indexes(spec.Source.LogID)
+		if len(got) < 30_001 || status.Repeats < 1 || uint64(len(got)) != 30_000+status.Repeats || status.Repeats > 1+maxUnverified {
+			t.Errorf("%d entries emitted, %d counted as repeats", len(got), status.Repeats)
+		}
+		if status.Rewinds != 1 || status.VerifiedSize != 30_000 {
+			t.Errorf("status %+v", status)
+		}
+		last := eng.entries[len(eng.entries)-1]
+		i := slices.IndexFunc(eng.entries[12_346:], func(e engine.Entry) bool { return e.Index == 12_345 })
+		if i < 0 || eng.entries[12_346+i].DER[8] != 0 || last.Index != 29_999 {
+			t.Error("the right entry was not emitted")
+		}
+	})
+}
+
+// TestRestartGoesOnVerified: position and tree go on from the checkpoint, without a proof.
+func TestRestartGoesOnVerified(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, eng, dir := &fakeLog{page: 256, size: 500}, &fakeEngine{}, t.TempDir()
+		spec := log.spec("log")
+		var status LogStatus
+		for round := range 3 {
+			store := openStore(t, dir)
+			s, stop := start(t, eng, func(o *Options) { o.Store = store }, spec)
+			log.set(func() { log.size = 500 + 100*uint64(round) })
+			time.Sleep(time.Minute)
+			status = statusOf(s, spec)
+			stop()
+			must(t, store.Close())
+		}
+		wantIndexes(t, eng, spec, sequence(0, 700))
+		if status.VerifiedSize != 700 || log.proofs != 0 || status.Start.Kind != StartFromSaved || status.Start.Index != 600 {
+			t.Errorf("%d proofs; status %+v", log.proofs, status)
+		}
+	})
+}
+
+// TestRestartInDoubtRepeats: what was emitted unverified before a restart is not remembered, so a rewind repeats it, counted.
+func TestRestartInDoubtRepeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, eng, dir := &fakeLog{page: 256, size: 500, changed: map[uint64]byte{450: 1}}, &fakeEngine{}, t.TempDir()
+		spec := log.spec("log")
+		store := openStore(t, dir)
+		_, stop := start(t, eng, func(o *Options) { o.Store = store }, spec)
+		time.Sleep(time.Minute)
+		stop()
+		must(t, store.Close())
+		log.set(func() { delete(log.changed, 450); log.size = 600 })
+		store = openStore(t, dir)
+		s, stop := start(t, eng, func(o *Options) { o.Store = store }, spec)
+		time.Sleep(10 * time.Minute)
+		status := statusOf(s, spec)
+		stop()
+		must(t, store.Close())
+		if status.VerifiedSize != 600 || status.Repeats != 500 || len(eng.indexes(spec.Source.LogID)) != 1100 {
+			t.Errorf("%d emitted; status %+v", len(eng.indexes(spec.Source.LogID)), status)
+		}
+	})
+}
+
+func TestImportedPositionIsWhereALogBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, eng, store := &fakeLog{page: 256, size: 20_000}, &fakeEngine{}, openStore(t, t.TempDir())
+		must(t, store.Import(Imported{Kind: "go", Positions: map[string]uint64{"log.example": 19_500, "other.example": 30_000}}))
+		spec, other := log.spec("log"), (&fakeLog{page: 256, size: 20_000}).spec("other")
+		s, stop := start(t, eng, func(o *Options) { o.Store = store }, spec, other)
+		time.Sleep(time.Minute)
+		status := statusOf(s, spec)
+		stop()
+		must(t, store.Close())
+		wantIndexes(t, eng, spec, sequence(19_500, 20_000))
+		wantIndexes(t, eng, other, nil)
+		if status.Start.Kind != StartFromImport || status.VerifiedSize != 20_000 {
+			t.Errorf("status %+v", status)
+		}
+	})
+}
+
+// TestPolls: growing logs every two seconds, idle ones ever more rarely.
+func TestPolls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, eng := &fakeLog{page: 256, size: 100}, &fakeEngine{}
+		_, stop := start(t, eng, nil, log.spec("log"))
+		for range 60 {
+			time.Sleep(time.Second)
+			log.set(func() { log.size++ })
+		}
+		growing := log.heads
+		time.Sleep(10 * time.Minute)
+		idle := log.heads - growing
+		stop()
+		if growing < 28 || growing > 36 {
+			t.Errorf("%d polls in a minute of growth, want about 31", growing)
+		}
+		if idle < 20 || idle > 32 {
+			t.Errorf("%d polls in ten idle minutes, want about 26", idle)
+		}
+	})
+}
+
+// TestBackPressure: an engine that takes nothing loses nothing.
+func TestBackPressure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, eng := &fakeLog{page: 64, size: 1000}, &fakeEngine{block: make(chan struct{})}
+		spec := log.spec("log")
+		s, stop := start(t, eng, nil, spec)
+		time.Sleep(time.Hour)
+		if p := statusOf(s, spec).Position; p != 0 || len(log.served) > 4 {
+			t.Errorf("position %d, %d ranges fetched though the engine takes nothing", p, len(log.served))
+		}
+		close(eng.block)
+		time.Sleep(time.Minute)
+		stop()
+		wantIndexes(t, eng, spec, sequence(0, 1000))
+	})
+}
+
+// TestAppendFailsInMidBatch: what was taken is not handed over again.
+func TestAppendFailsInMidBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, eng := &fakeLog{page: 64, size: 300}, &failingEngine{every: 50}
+		spec := log.spec("log")
+		_, stop := start(t, eng, nil, spec)
+		time.Sleep(time.Hour)
+		stop()
+		wantIndexes(t, &eng.fakeEngine, spec, sequence(0, 300))
+	})
+}
+
+// TestOpenFailsAndRecovers: a log that cannot be opened is tried again, in sight.
+func TestOpenFailsAndRecovers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, eng := &fakeLog{page: 64, size: 30}, &fakeEngine{}
+		spec := log.spec("log")
+		open, tries := spec.Open, 0
+		spec.Open = func(h ctlog.Hooks) (ctlog.Log, error) {
+			if tries++; tries < 4 {
+				return nil, errors.New("no such key")
+			}
+			return open(h)
+		}
+		s, stop := start(t, eng, nil, spec)
+		time.Sleep(time.Second / 2)
+		if status := statusOf(s, spec); !strings.Contains(status.LastError, "no such key") || status.State != "failing" {
+			t.Errorf("status %+v", status)
+		}
+		time.Sleep(time.Minute)
+		stop()
+		wantIndexes(t, eng, spec, sequence(0, 30))
+	})
+}
+
+// TestOutOfOrderArrivals: ranges that arrive in any order are emitted in index order.
+func TestOutOfOrderArrivals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, eng, failed := &fakeLog{page: 16, size: 2000}, &fakeEngine{}, map[uint64]bool{}
+		log.fail = func(op string, start, _ uint64) error {
+			if op == "entries" {
+				log.latency = time.Duration((start*7919)%13) * 50 * time.Millisecond
+			}
+			if op == "entries" && start%7 == 0 && !failed[start] {
+				failed[start] = true
+				return &ctlog.Error{Kind: ctlog.Network, Op: op}
+			}
+			return nil
+		}
+		spec := log.spec("log")
+		_, stop := start(t, eng, func(o *Options) { o.Settings.Parallel = 4 }, spec)
+		time.Sleep(10 * time.Minute)
+		stop()
+		wantIndexes(t, eng, spec, sequence(0, 2000))
+		if slices.IsSorted(log.served) {
+			t.Error("everything arrived in order: the test shows nothing")
+		}
+		if log.most != 4 {
+			t.Errorf("%d in flight at most, want 4", log.most)
 		}
 	})
 }

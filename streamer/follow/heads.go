@@ -103,8 +103,8 @@ func (f *follower) rewindIfDue() {
 	}
 	f.reads.reset()
 	emitted := max(f.position(), f.rewind.to)
-	hashes := f.verify.rewind()
-	f.rewind = rewind{again: true, base: f.verify.verified.Size, hashes: hashes, to: emitted}
+	first, hashes := f.verify.rewind()
+	f.rewind = rewind{again: true, base: first, hashes: hashes, to: emitted}
 	f.jump(f.verify.verified.Size)
 	f.target = f.latest()
 	f.countRewind()

@@ -20,9 +20,10 @@ type verifier struct {
 	since         time.Time
 	why           string
 
-	// hashes are leaf hashes from base on, without a hole. base is the verified size, or, while not known, the size at which a
-	// proof was asked for.
+	// base is the verified size, or, while not known, the size at which a proof was asked for. hashes are leaf hashes from
+	// first ≥ base on, without a hole.
 	base     uint64
+	first    uint64
 	hashes   []ctlog.Hash
 	position uint64
 
@@ -60,7 +61,10 @@ func (v *verifier) distrust(position uint64, why string) {
 
 // add takes the leaf hash of the entry at the position.
 func (v *verifier) add(leaf ctlog.Hash) {
-	if v.position == v.base+uint64(len(v.hashes)) && len(v.hashes) < maxUnverified {
+	if len(v.hashes) == 0 {
+		v.first = v.position
+	}
+	if v.position == v.first+uint64(len(v.hashes)) && len(v.hashes) < maxUnverified {
 		v.hashes = append(v.hashes, leaf)
 	}
 	if v.known {
@@ -82,12 +86,12 @@ func (v *verifier) check(head ctlog.TreeHead) (matches bool) {
 // full says whether leaf hashes begin to be lost.
 func (v *verifier) full() bool { return len(v.hashes) >= maxUnverified }
 
-// rewind goes back to the verified size and returns the leaf hashes known from there on.
-func (v *verifier) rewind() []ctlog.Hash {
-	old := v.hashes
+// rewind goes back to the verified size and returns the leaf hashes known from an index on.
+func (v *verifier) rewind() (first uint64, hashes []ctlog.Hash) {
+	first, hashes = v.first, v.hashes
 	v.tip = cloneFrontier(v.verified)
 	v.base, v.position, v.hashes, v.asked = v.verified.Size, v.verified.Size, nil, nil
-	return old
+	return first, hashes
 }
 
 // ask fetches a frontier beside the stream. The caller owns the goroutine through run.
@@ -131,7 +135,10 @@ func (v *verifier) advance(f *ctlog.Frontier) error {
 		return errMismatch
 	}
 	if f.Size > v.base {
-		v.hashes = slices.Clone(v.hashes[min(f.Size-v.base, uint64(len(v.hashes))):])
+		if f.Size > v.first {
+			known := min(f.Size-v.first, uint64(len(v.hashes)))
+			v.first, v.hashes = v.first+known, slices.Clone(v.hashes[known:])
+		}
 		v.base, v.verified = f.Size, cloneFrontier(*f)
 	}
 	return nil
@@ -139,7 +146,8 @@ func (v *verifier) advance(f *ctlog.Frontier) error {
 
 // establish begins verification at a proved size, with the entries emitted since.
 func (v *verifier) establish(f *ctlog.Frontier, retry time.Duration) error {
-	if f.Size != v.base || v.position != v.base+uint64(len(v.hashes)) {
+	emitted := v.position > v.base
+	if f.Size != v.base || emitted && (v.first != v.base || v.position != v.base+uint64(len(v.hashes))) {
 		v.again = time.Now().Add(retry)
 		return nil // more has been emitted in the meantime than hashes are kept of
 	}
