@@ -83,8 +83,8 @@ func open(b []byte) (tag byte, body, rest []byte, whole, ok bool) {
 	return tag, b[start : start+size], b[start+size:], true, true
 }
 
-// sequence gives the contents of the SEQUENCE that b begins with; ok is false when it is none, whole when there is less of it than
-// it claims.
+// sequence gives the contents of the SEQUENCE that b begins with. ok is false when it is none, whole is false when there is
+// less of it than it claims.
 func sequence(b []byte) (body []byte, whole, ok bool) {
 	if end := short(b); end != 0 {
 		return b[2:end], true, b[0] == tagSequence

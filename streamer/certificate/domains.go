@@ -89,7 +89,7 @@ func (r *Record) parseSubjectAltName(b []byte) string {
 		if end := short(list); end != 0 {
 			value, list = list[2:end], list[end:]
 		} else if tag, value, list, ok = cut(list); !ok {
-			return "name cut short"
+			return cutShort
 		}
 		if tag == generalDNS {
 			if len(r.names) > maxNames {

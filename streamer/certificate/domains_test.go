@@ -32,15 +32,20 @@ func TestDomains(t *testing.T) {
 		extension           []byte
 		want                []string
 	}{
-		"common name first":         {[]string{"c.example"}, []string{"a.example", "b.example"}, notCA, []string{"c.example", "a.example", "b.example"}},
-		"order of the certificate":  {nil, []string{"z.example", "a.example"}, notCA, []string{"z.example", "a.example"}},
-		"no duplicates":             {[]string{"b.example"}, []string{"a.example", "b.example", "a.example"}, notCA, []string{"b.example", "a.example"}},
-		"not that of a CA":          {[]string{"ca.example"}, []string{"a.example"}, ca, []string{"a.example"}},
-		"not when it is no name":    {[]string{"A Person"}, []string{"a.example"}, notCA, []string{"a.example"}},
-		"but then when it is a SAN": {[]string{"localhost"}, []string{"a.example", "localhost"}, notCA, []string{"a.example", "localhost"}},
-		"several":                   {[]string{"1.example", "no name", "2.example", "3.example"}, []string{"a.example"}, notCA, []string{"1.example", "2.example", "3.example", "a.example"}},
-		"as they stand":             {[]string{"A.Example"}, []string{"a.example", "*.Example", "x\xff.example", ""}, notCA, []string{"A.Example", "a.example", "*.Example", "x\xff.example", ""}},
-		"none":                      {nil, nil, notCA, nil},
+		"common name first": {[]string{"c.example"}, []string{"a.example", "b.example"}, notCA, []string{"c.example",
+			"a.example", "b.example"}},
+		"order of the certificate": {nil, []string{"z.example", "a.example"}, notCA, []string{"z.example", "a.example"}},
+		"no duplicates": {[]string{"b.example"}, []string{"a.example", "b.example", "a.example"}, notCA,
+			[]string{"b.example", "a.example"}},
+		"not that of a CA":       {[]string{"ca.example"}, []string{"a.example"}, ca, []string{"a.example"}},
+		"not when it is no name": {[]string{"A Person"}, []string{"a.example"}, notCA, []string{"a.example"}},
+		"but then when it is a SAN": {[]string{"localhost"}, []string{"a.example", "localhost"}, notCA, []string{"a.example",
+			"localhost"}},
+		"several": {[]string{"1.example", "no name", "2.example", "3.example"}, []string{"a.example"},
+			notCA, []string{"1.example", "2.example", "3.example", "a.example"}},
+		"as they stand": {[]string{"A.Example"}, []string{"a.example", "*.Example", "x\xff.example", ""}, notCA,
+			[]string{"A.Example", "a.example", "*.Example", "x\xff.example", ""}},
+		"none": {nil, nil, notCA, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := named(test.common, test.alternative, test.extension)
@@ -77,7 +82,8 @@ func TestIsDomain(t *testing.T) {
 func TestAltNames(t *testing.T) {
 	p := certtest.NewParts()
 	p.Extensions = [][]byte{certtest.Extension(certtest.SubjectAltName, tlv(certtest.Sequence,
-		tlv(0x81, []byte("a@b.c")), tlv(0x86, []byte("https://a.b/")), tlv(certtest.DNS, []byte("a.b")), tlv(0x87, []byte{192, 0, 2, 1}),
+		tlv(0x81, []byte("a@b.c")), tlv(0x86, []byte("https://a.b/")), tlv(certtest.DNS, []byte("a.b")), tlv(0x87, []byte{192,
+			0, 2, 1}),
 		tlv(0xa4, []byte{0x30, 0}), tlv(0x87, make([]byte, 16)), tlv(0x88, []byte{0x2a}), tlv(0x87, []byte{1})))}
 	r := parse(p.DER())
 	var got []string

@@ -118,7 +118,7 @@ func (r *Record) parseExtensions(b []byte) {
 		return
 	}
 	if !whole {
-		r.note("extensions", "cut short")
+		r.noteCut("extensions")
 	}
 	for len(list) > 0 {
 		if end := short(list); end > 2 && list[0] == tagSequence {
@@ -133,7 +133,7 @@ func (r *Record) parseExtensions(b []byte) {
 			return
 		}
 		if !whole {
-			r.note("extensions", "one is cut short")
+			r.noteCut("extensions")
 		}
 		r.parseExtension(body)
 	}
@@ -163,7 +163,7 @@ func (r *Record) parseExtension(b []byte) {
 		return
 	}
 	if !whole {
-		r.note(x.name, "cut short")
+		r.noteCut(x.name)
 	}
 	r.parseKnown(x, value)
 }
@@ -177,7 +177,11 @@ func (r *Record) parseKnown(x *extension, value []byte) {
 		}
 	}
 	r.seen |= x.flag
-	if wrong := x.parse(r, value); wrong != "" {
+	switch wrong := x.parse(r, value); wrong {
+	case "":
+	case cutShort:
+		r.noteCut(x.name)
+	default:
 		r.note(x.name, wrong)
 	}
 }
@@ -204,15 +208,20 @@ func (r *Record) parseExtKeyUsage(b []byte) string {
 		return "no sequence"
 	}
 	r.HasExtKeyUsage = true
+	wrong := wholeOr(whole)
 	for len(list) > 0 {
-		var tag byte
-		var oid []byte
-		if tag, oid, list, ok = cut(list); !ok || tag != tagOID {
-			return "purpose is no object identifier"
+		tag, oid, rest, ok := cut(list)
+		if !ok {
+			return cutShort
+		}
+		list = rest
+		if tag != tagOID {
+			wrong = "purpose is no object identifier"
+			continue
 		}
 		r.ExtKeyUsage |= purpose(oid)
 	}
-	return wholeOr(whole)
+	return wrong
 }
 
 func purpose(oid []byte) ExtKeyUsage {
@@ -282,22 +291,24 @@ func (r *Record) parsePolicies(b []byte) string {
 	if !ok {
 		return "no sequence"
 	}
+	wrong := wholeOr(whole)
 	for len(list) > 0 {
-		var tag byte
-		var body []byte
-		if tag, body, list, ok = cut(list); !ok || tag != tagSequence {
-			return "policy is no sequence"
+		tag, policy, rest, ok := cut(list)
+		if !ok {
+			return cutShort
 		}
-		tag, oid, _, ok := cut(body)
-		if !ok || tag != tagOID || !validOID(oid) {
-			return "policy without an identifier"
+		list = rest
+		tagOf, oid, _, ok := cut(policy)
+		if tag != tagSequence || !ok || tagOf != tagOID || !validOID(oid) {
+			wrong = "policy without an identifier"
+			continue
 		}
 		if len(r.Policies) == maxListed {
 			return "too many policies"
 		}
 		r.Policies = append(r.Policies, oid)
 	}
-	return wholeOr(whole)
+	return wrong
 }
 
 func (r *Record) parseAccess(b []byte) string {
@@ -305,20 +316,20 @@ func (r *Record) parseAccess(b []byte) string {
 	if !ok {
 		return "no sequence"
 	}
+	wrong := wholeOr(whole)
 	for len(list) > 0 {
-		var tag byte
-		var body []byte
-		if tag, body, list, ok = cut(list); !ok || tag != tagSequence {
-			return "description is no sequence"
-		}
-		if tag, _, body, ok = cut(body); !ok || tag != tagOID {
-			return "description without a method"
-		}
-		tag, location, _, ok := cut(body)
+		tag, description, rest, ok := cut(list)
 		if !ok {
-			return "description without a location"
+			return cutShort
 		}
-		if tag != generalURI {
+		list = rest
+		method, _, description, ok1 := cut(description)
+		kind, location, _, ok2 := cut(description)
+		if tag != tagSequence || !ok1 || method != tagOID || !ok2 {
+			wrong = "description without method or location"
+			continue
+		}
+		if kind != generalURI {
 			continue
 		}
 		if len(r.AccessURIs) == maxListed {
@@ -326,7 +337,7 @@ func (r *Record) parseAccess(b []byte) string {
 		}
 		r.AccessURIs = append(r.AccessURIs, location)
 	}
-	return wholeOr(whole)
+	return wrong
 }
 
 func (r *Record) parsePoison([]byte) string {
@@ -339,11 +350,14 @@ func (r *Record) parseSCTList([]byte) string {
 	return ""
 }
 
+// cutShort is what parsers of extensions return for one that is not whole; wholeOr chooses it.
+const cutShort = "cut short"
+
 func wholeOr(whole bool) string {
 	if whole {
 		return ""
 	}
-	return "cut short"
+	return cutShort
 }
 
 // validOID says whether the contents of an object identifier can be written: whole arcs of at most 63 bits.

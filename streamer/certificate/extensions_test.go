@@ -3,6 +3,7 @@ package certificate
 import (
 	"crypto/x509"
 	"encoding/asn1"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -20,7 +21,8 @@ func TestExtensionValues(t *testing.T) {
 		certtest.Extension(certtest.BasicConstraints, seq(tlv(1, []byte{0xff}), tlv(certtest.Integer, []byte{1}))),
 		certtest.Extension(certtest.SubjectKeyID, tlv(certtest.OctetString, []byte{1, 2})),
 		certtest.Extension(certtest.AuthorityKeyID, seq(tlv(0x80, []byte{3, 4}), tlv(0x82, []byte{9}))),
-		certtest.Extension(certtest.Policies, seq(seq(tlv(certtest.OID, []byte{0x67, 0x81, 0x0c, 1}), seq()), seq(tlv(certtest.OID, []byte{0x2a})))),
+		certtest.Extension(certtest.Policies, seq(seq(tlv(certtest.OID, []byte{0x67, 0x81, 0x0c, 1}), seq()),
+			seq(tlv(certtest.OID, []byte{0x2a})))),
 		certtest.Extension(certtest.AccessInfo, seq(
 			seq(tlv(certtest.OID, []byte{0x2b}), tlv(0x86, []byte("http://second"))),
 			seq(tlv(certtest.OID, []byte{0x2b}), tlv(0xa4, seq())),
@@ -47,8 +49,32 @@ func TestExtensionValues(t *testing.T) {
 	if len(r.AccessURIs) != 2 || string(r.AccessURIs[0]) != "http://second" || string(r.AccessURIs[1]) != "http://first" {
 		t.Errorf("URIs %q, want them in the certificate's order", r.AccessURIs)
 	}
-	if len(r.Policies) != 2 || string(AppendOID(nil, r.Policies[0])) != "2.23.140.1" || string(AppendOID(nil, r.Policies[1])) != "1.2" {
+	if len(r.Policies) != 2 || string(AppendOID(nil, r.Policies[0])) != "2.23.140.1" || string(AppendOID(nil,
+		r.Policies[1])) != "1.2" {
 		t.Errorf("policies %x", r.Policies)
+	}
+}
+
+// TestBrokenElements has a broken element before a sound one in each list: the sound one counts.
+func TestBrokenElements(t *testing.T) {
+	seq := func(parts ...[]byte) []byte { return tlv(certtest.Sequence, parts...) }
+	p := certtest.NewParts()
+	p.Extensions = [][]byte{
+		certtest.Extension(certtest.ExtKeyUsage, seq(octet(1), tlv(certtest.OID, []byte(oidAnyUsage)))),
+		certtest.Extension(certtest.Policies, seq(seq(octet(1)), octet(1), seq(tlv(certtest.OID, []byte{0x2a, 3})))),
+		certtest.Extension(certtest.AccessInfo, seq(seq(tlv(certtest.OID, []byte{0x2b})), octet(1),
+			seq(tlv(certtest.OID, []byte{0x2b}), tlv(0x86, []byte("http://sound"))))),
+		certtest.Extension(certtest.SubjectAltName, seq(octet(1), tlv(certtest.DNS, []byte("sound.example")))),
+	}
+	r := parse(p.DER())
+	if r.ExtKeyUsage != AnyExtendedKeyUsage || len(r.Policies) != 1 || len(r.AccessURIs) != 1 || len(r.Domains()) != 2 {
+		t.Errorf("purposes %b, policies %x, URIs %q, domains %q", r.ExtKeyUsage, r.Policies, r.AccessURIs, r.Domains())
+	}
+	for _, field := range []string{"extendedKeyUsage: purpose", "certificatePolicies: policy",
+		"authorityInfoAccess: descr", "subjectAltName: name"} {
+		if !strings.Contains(r.ParseError(), field) {
+			t.Errorf("%q says nothing of %s", r.ParseError(), field)
+		}
 	}
 }
 
@@ -140,7 +166,8 @@ func TestPSS(t *testing.T) {
 		return tlv(certtest.Sequence, tlv(0xa0, tlv(certtest.Sequence, tlv(certtest.OID, []byte(hash)))))
 	}
 	for want, parameters := range map[string][]byte{
-		"sha256, rsa-pss": with("\x60\x86\x48\x01\x65\x03\x04\x02\x01"), "sha384, rsa-pss": with("\x60\x86\x48\x01\x65\x03\x04\x02\x02"),
+		"sha256, rsa-pss": with("\x60\x86\x48\x01\x65\x03\x04\x02\x01"),
+		"sha384, rsa-pss": with("\x60\x86\x48\x01\x65\x03\x04\x02\x02"),
 		"sha512, rsa-pss": with("\x60\x86\x48\x01\x65\x03\x04\x02\x03"), "sha1, rsa-pss": tlv(certtest.Sequence, tlv(0xa1)),
 		"unknown": with("\x2a\x03"),
 	} {

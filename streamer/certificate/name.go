@@ -101,7 +101,7 @@ func (r *Record) parseName(n *Name, field string) {
 			return
 		}
 		if !whole {
-			r.note(field, "cut short")
+			r.noteCut(field)
 		}
 		for len(set) > 0 {
 			var pair []byte

@@ -55,6 +55,7 @@ type Record struct {
 	seen     extFlags // extensions met so far
 	problem  []byte
 	noted    [2]string // what was added to problem last
+	clipped  bool
 	empty    bool
 }
 
@@ -73,7 +74,7 @@ func (r *Record) parse(der []byte) {
 		return
 	}
 	if !whole {
-		r.note("certificate", "cut short")
+		r.noteCut("certificate")
 	}
 	if len(rest) > 0 {
 		r.note("certificate", "data after its end")
@@ -87,7 +88,7 @@ func (r *Record) parse(der []byte) {
 		r.empty = true
 		r.note("tbsCertificate", "not a sequence")
 	case !whole:
-		r.note("tbsCertificate", "cut short")
+		r.noteCut("tbsCertificate")
 		r.parseTBS(tbs)
 	default:
 		r.parseOuter(after, r.parseTBS(tbs))
@@ -116,7 +117,7 @@ func (r *Record) reset() {
 	r.Subject = Name{attributes: r.Subject.attributes[:0]}
 	r.NotBefore, r.NotAfter = NoTime, NoTime
 	r.IsCA, r.HasBasicConstraints, r.HasKeyUsage, r.HasExtKeyUsage = false, false, false, false
-	r.Poison, r.SCTList, r.empty = false, false, false
+	r.Poison, r.SCTList, r.empty, r.clipped = false, false, false, false
 	r.KeyUsage, r.ExtKeyUsage, r.seen = 0, 0, 0
 	r.AccessURIs, r.Policies, r.altNames = r.AccessURIs[:0], r.Policies[:0], r.altNames[:0]
 	r.names, r.domains = append(r.names[:0], nil), nil
@@ -136,6 +137,15 @@ func (r *Record) note(field, what string) {
 	r.problem = append(r.problem, field...)
 	r.problem = append(r.problem, ": "...)
 	r.problem = append(r.problem, what...)
+}
+
+// noteCut notes that an element claims to be longer than what there is. What is inside it then does so too: that is not worth
+// a word.
+func (r *Record) noteCut(field string) {
+	if !r.clipped {
+		r.clipped = true
+		r.note(field, "cut short")
+	}
 }
 
 // parseTBS reads the TBSCertificate (RFC 5280 §4.1) and returns the contents of its signature field.
@@ -171,7 +181,7 @@ func (r *Record) field(b []byte, want byte, name string) (body, rest []byte) {
 		return nil, nil
 	case tag == want && (whole || want == tagSequence):
 		if !whole {
-			r.note(name, "cut short")
+			r.noteCut(name)
 		}
 		return body, rest
 	case tag >= tagContext1 && tag <= tagContext3 || tag == tagSequence:
@@ -194,7 +204,7 @@ func (r *Record) parseTail(b []byte) {
 			r.parseExtensions(body)
 		}
 		if !whole {
-			r.note("tbsCertificate", "cut short")
+			r.noteCut("tbsCertificate")
 		}
 		b = rest
 	}

@@ -59,10 +59,12 @@ func TestBrokenParts(t *testing.T) {
 			"signature: of another type"},
 		"two algorithms": {func(p *certtest.Parts) { p.Outer = tlv(certtest.Sequence, tlv(certtest.OID, []byte("\x2b\x65\x70"))) },
 			"signatureAlgorithm: not the one that is signed"},
-		"issuer of another type":   {func(p *certtest.Parts) { p.Issuer = octets }, "issuer: of another type"},
-		"issuer is no name":        {func(p *certtest.Parts) { p.Issuer = tlv(certtest.Sequence, octets) }, "issuer: not a sequence of sets"},
+		"issuer of another type": {func(p *certtest.Parts) { p.Issuer = octets }, "issuer: of another type"},
+		"issuer is no name": {func(p *certtest.Parts) { p.Issuer = tlv(certtest.Sequence, octets) },
+			"issuer: not a sequence of sets"},
 		"validity of another type": {func(p *certtest.Parts) { p.Validity = octets }, "validity: of another type"},
-		"no dates":                 {func(p *certtest.Parts) { p.Validity = tlv(certtest.Sequence) }, "notBefore: missing; notAfter: missing"},
+		"no dates": {func(p *certtest.Parts) { p.Validity = tlv(certtest.Sequence) },
+			"notBefore: missing; notAfter: missing"},
 		"subject attribute without a value": {func(p *certtest.Parts) {
 			p.Subject = certtest.Name(tlv(certtest.SetOf, tlv(certtest.Sequence, tlv(certtest.OID, certtest.CommonName))))
 		}, "subject: attribute without a value"},
@@ -100,30 +102,41 @@ func TestBrokenExtensions(t *testing.T) {
 		extension []byte
 		want      string
 	}{
-		"no identifier":         {seq(junk), "extensions: one without an identifier"},
-		"no value":              {seq(tlv(certtest.OID, certtest.KeyUsage)), "keyUsage: without a value"},
-		"unknown and no value":  {seq(tlv(certtest.OID, []byte{0x55, 0x1d, 99})), ""},
-		"unknown":               {certtest.Extension([]byte{0x2a, 3}, junk), ""},
-		"key usage":             {certtest.Extension(certtest.KeyUsage, junk), "keyUsage: no bit string"},
-		"key usage, empty":      {certtest.Extension(certtest.KeyUsage, tlv(certtest.BitString)), "keyUsage: no bit string"},
-		"purposes":              {certtest.Extension(certtest.ExtKeyUsage, junk), "extendedKeyUsage: no sequence"},
-		"purpose":               {certtest.Extension(certtest.ExtKeyUsage, seq(junk)), "extendedKeyUsage: purpose is no object identifier"},
-		"constraints":           {certtest.Extension(certtest.BasicConstraints, junk), "basicConstraints: no sequence"},
-		"constraints, boolean":  {certtest.Extension(certtest.BasicConstraints, seq(tlv(1))), "basicConstraints: no boolean"},
-		"subject key":           {certtest.Extension(certtest.SubjectKeyID, junk), "subjectKeyIdentifier: no octet string"},
-		"authority key":         {certtest.Extension(certtest.AuthorityKeyID, junk), "authorityKeyIdentifier: no sequence"},
-		"authority key, short":  {certtest.Extension(certtest.AuthorityKeyID, seq([]byte{0x80, 9, 1})), "authorityKeyIdentifier: key identifier cut short"},
-		"policies":              {certtest.Extension(certtest.Policies, junk), "certificatePolicies: no sequence"},
-		"policy":                {certtest.Extension(certtest.Policies, seq(junk)), "certificatePolicies: policy is no sequence"},
-		"policy, open arc":      {certtest.Extension(certtest.Policies, seq(seq(tlv(certtest.OID, []byte{0x81})))), "certificatePolicies: policy without an identifier"},
-		"access":                {certtest.Extension(certtest.AccessInfo, junk), "authorityInfoAccess: no sequence"},
-		"access description":    {certtest.Extension(certtest.AccessInfo, seq(junk)), "authorityInfoAccess: description is no sequence"},
-		"access method":         {certtest.Extension(certtest.AccessInfo, seq(seq(junk))), "authorityInfoAccess: description without a method"},
-		"access location":       {certtest.Extension(certtest.AccessInfo, seq(seq(tlv(certtest.OID, []byte{1})))), "authorityInfoAccess: description without a location"},
-		"other names":           {certtest.Extension(certtest.SubjectAltName, junk), "subjectAltName: no sequence; subjectAltName: more than once"},
-		"address of five bytes": {certtest.Extension(certtest.SubjectAltName, seq(tlv(0x87, []byte("12345")))), "subjectAltName: name of an unknown kind or length; subjectAltName: more than once"},
-		"name cut short":        {certtest.Extension(certtest.SubjectAltName, seq([]byte{0x82, 9, 'x'})), "subjectAltName: name cut short; subjectAltName: more than once"},
-		"value cut short":       {seq(tlv(certtest.OID, certtest.SubjectKeyID), []byte{4, 9, 4, 1, 7}), "subjectKeyIdentifier: cut short"},
+		"no identifier":        {seq(junk), "extensions: one without an identifier"},
+		"no value":             {seq(tlv(certtest.OID, certtest.KeyUsage)), "keyUsage: without a value"},
+		"unknown and no value": {seq(tlv(certtest.OID, []byte{0x55, 0x1d, 99})), ""},
+		"unknown":              {certtest.Extension([]byte{0x2a, 3}, junk), ""},
+		"key usage":            {certtest.Extension(certtest.KeyUsage, junk), "keyUsage: no bit string"},
+		"key usage, empty":     {certtest.Extension(certtest.KeyUsage, tlv(certtest.BitString)), "keyUsage: no bit string"},
+		"purposes":             {certtest.Extension(certtest.ExtKeyUsage, junk), "extendedKeyUsage: no sequence"},
+		"purpose": {certtest.Extension(certtest.ExtKeyUsage, seq(junk)),
+			"extendedKeyUsage: purpose is no object identifier"},
+		"constraints":          {certtest.Extension(certtest.BasicConstraints, junk), "basicConstraints: no sequence"},
+		"constraints, boolean": {certtest.Extension(certtest.BasicConstraints, seq(tlv(1))), "basicConstraints: no boolean"},
+		"subject key":          {certtest.Extension(certtest.SubjectKeyID, junk), "subjectKeyIdentifier: no octet string"},
+		"authority key":        {certtest.Extension(certtest.AuthorityKeyID, junk), "authorityKeyIdentifier: no sequence"},
+		"authority key, short": {certtest.Extension(certtest.AuthorityKeyID, seq([]byte{0x80, 9, 1})),
+			"authorityKeyIdentifier: key identifier cut short"},
+		"policies": {certtest.Extension(certtest.Policies, junk), "certificatePolicies: no sequence"},
+		"policy": {certtest.Extension(certtest.Policies, seq(junk)),
+			"certificatePolicies: policy without an identifier"},
+		"policy, open arc": {certtest.Extension(certtest.Policies, seq(seq(tlv(certtest.OID, []byte{0x81})))),
+			"certificatePolicies: policy without an identifier"},
+		"access": {certtest.Extension(certtest.AccessInfo, junk), "authorityInfoAccess: no sequence"},
+		"access description": {certtest.Extension(certtest.AccessInfo, seq(junk)),
+			"authorityInfoAccess: description without method or location"},
+		"access method": {certtest.Extension(certtest.AccessInfo, seq(seq(junk))),
+			"authorityInfoAccess: description without method or location"},
+		"access location": {certtest.Extension(certtest.AccessInfo, seq(seq(tlv(certtest.OID, []byte{1})))),
+			"authorityInfoAccess: description without method or location"},
+		"other names": {certtest.Extension(certtest.SubjectAltName, junk),
+			"subjectAltName: no sequence; subjectAltName: more than once"},
+		"address of five bytes": {certtest.Extension(certtest.SubjectAltName, seq(tlv(0x87, []byte("12345")))),
+			"subjectAltName: name of an unknown kind or length; subjectAltName: more than once"},
+		"name cut short": {certtest.Extension(certtest.SubjectAltName, seq([]byte{0x82, 9, 'x'})),
+			"subjectAltName: cut short; subjectAltName: more than once"},
+		"value cut short": {seq(tlv(certtest.OID, certtest.SubjectKeyID), []byte{4, 9, 4, 1, 7}),
+			"subjectKeyIdentifier: cut short"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := certtest.NewParts()
@@ -243,7 +256,10 @@ func TestFlippedBytes(t *testing.T) {
 		for _, c := range []byte{0, 1, 0x30, 0x7f, 0x80, 0x84, 0xff, sound[i] ^ 1, sound[i] ^ 0x20, sound[i] + 1} {
 			der[i] = c
 			r.Parse(der)
-			if text := r.ParseError(); len(text) > maxProblem || strings.IndexFunc(text, func(c rune) bool { return c < ' ' || c > '~' }) >= 0 {
+			if text := r.ParseError(); len(text) > maxProblem || strings.IndexFunc(text, func(c rune) bool {
+				return c < ' ' ||
+					c > '~'
+			}) >= 0 {
 				t.Fatalf("byte %d set to %#x: parse error %q", i, c, text)
 			}
 			var scratch []byte
@@ -302,7 +318,8 @@ func TestHugeCertificate(t *testing.T) {
 	p.Subject = many(attribute, 100_000)
 	p.Extensions = [][]byte{
 		certtest.Extension(certtest.Policies, many(tlv(certtest.Sequence, tlv(certtest.OID, []byte{0x2a, 3})), 100_000)),
-		certtest.Extension(certtest.AccessInfo, many(tlv(certtest.Sequence, tlv(certtest.OID, []byte{0x2a}), tlv(0x86, []byte("u"))), 100_000)),
+		certtest.Extension(certtest.AccessInfo, many(tlv(certtest.Sequence, tlv(certtest.OID, []byte{0x2a}), tlv(0x86,
+			[]byte("u"))), 100_000)),
 		certtest.Extension(certtest.SubjectAltName, many(name, 1_000_000)),
 	}
 	var r Record
@@ -311,8 +328,10 @@ func TestHugeCertificate(t *testing.T) {
 	if text := r.ParseError(); !strings.HasPrefix(text, want) || len(text) > maxProblem {
 		t.Errorf("parse error %q, want %q first", text, want)
 	}
-	if len(r.names) > maxNames+1 || len(r.Subject.attributes) > maxAttributes || len(r.Policies) > maxListed || len(r.AccessURIs) > maxListed {
-		t.Errorf("kept %d names, %d attributes, %d policies, %d URIs", len(r.names), len(r.Subject.attributes), len(r.Policies), len(r.AccessURIs))
+	if len(r.names) > maxNames+1 || len(r.Subject.attributes) > maxAttributes || len(r.Policies) > maxListed ||
+		len(r.AccessURIs) > maxListed {
+		t.Errorf("kept %d names, %d attributes, %d policies, %d URIs", len(r.names), len(r.Subject.attributes),
+			len(r.Policies), len(r.AccessURIs))
 	}
 	if got := clone(r.Domains()); len(got) != 1 || got[0] != "a.b" {
 		t.Errorf("%d names", len(got))

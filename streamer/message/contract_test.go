@@ -36,8 +36,13 @@ func at(t *testing.T, o any, path string) any {
 	return o
 }
 
-func decode(t *testing.T, text []byte) object {
-	t.Helper()
+// fataler is a *testing.T or *rapid.T.
+type fataler interface {
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func decode(t fataler, text []byte) object {
 	var o object
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
@@ -240,7 +245,8 @@ func colons(b []byte) string {
 func TestEmptySubject(t *testing.T) {
 	p := certtest.NewParts()
 	p.Subject = certtest.Name()
-	check(t, encode(t, testEntry(p.DER()), Lite, nil), object{"data.leaf_cert.subject.aggregated": "", "data.leaf_cert.subject.CN": nil})
+	check(t, encode(t, testEntry(p.DER()), Lite, nil), object{"data.leaf_cert.subject.aggregated": "",
+		"data.leaf_cert.subject.CN": nil})
 }
 
 func TestSerialNumbers(t *testing.T) {
@@ -267,10 +273,12 @@ func TestExtensionTexts(t *testing.T) {
 		certtest.Extension(certtest.SubjectKeyID, tlv(certtest.OctetString, []byte{0x0c, 0xdd})),
 		certtest.Extension(certtest.BasicConstraints, seq()),
 		certtest.Extension(certtest.Policies, seq(seq(oid("\x67\x81\x0c\x01\x02\x01")), seq(oid("\x2a\x03")))),
-		certtest.Extension(certtest.ExtKeyUsage, seq(oid("\x55\x1d\x25\x00"), purpose(9), purpose(8), purpose(4), purpose(3), purpose(2), purpose(1))),
+		certtest.Extension(certtest.ExtKeyUsage, seq(oid("\x55\x1d\x25\x00"), purpose(9), purpose(8), purpose(4), purpose(3),
+			purpose(2), purpose(1))),
 		certtest.Extension(certtest.KeyUsage, tlv(certtest.BitString, []byte{7, 0xff, 0x80})),
 		certtest.Extension(certtest.SubjectAltName, seq(tlv(0x87, []byte{192, 0, 2, 1}), tlv(certtest.DNS, []byte("a.b")),
-			tlv(0x86, []byte("https://uri")), tlv(0x81, []byte("a@b")), tlv(0x87, append([]byte{0x20, 1, 0xd, 0xb8}, make([]byte, 12)...)))),
+			tlv(0x86, []byte("https://uri")), tlv(0x81, []byte("a@b")), tlv(0x87, append([]byte{0x20, 1, 0xd, 0xb8}, make([]byte,
+				12)...)))),
 		certtest.Extension(certtest.Poison, tlv(5)),
 		certtest.Extension(certtest.SCTList, tlv(certtest.OctetString)),
 	}
@@ -280,7 +288,8 @@ func TestExtensionTexts(t *testing.T) {
 		"subjectKeyIdentifier":   "keyid:0c:dd",
 		"basicConstraints":       "CA:FALSE",
 		"certificatePolicies":    "Policy: 2.23.140.1.2.1\nPolicy: 1.2.3\n",
-		"extendedKeyUsage":       "serverAuth, clientAuth, codeSigning, emailProtection, timeStamping, OCSPSigning, anyExtendedKeyUsage",
+		"extendedKeyUsage": "serverAuth, clientAuth, codeSigning, emailProtection, timeStamping, OCSPSigning, " +
+			"anyExtendedKeyUsage",
 		"keyUsage": "Digital Signature, Content Commitment, Key Encipherment, Data Encipherment, Key Agreement, " +
 			"Certificate Signing, CRL Signing, Encipher Only, Decipher Only",
 		"subjectAltName": "IP Address:192.0.2.1, DNS:a.b, email:a@b, IP Address:2001:db8::",
@@ -299,7 +308,8 @@ func TestAbsentExtensions(t *testing.T) {
 		p.Extensions = append(p.Extensions, certtest.Extension(oid, empty))
 	}
 	check(t, encode(t, testEntry(p.DER()), Lite, nil), object{"data.leaf_cert.extensions": object{}})
-	p.Extensions = [][]byte{certtest.Extension(certtest.BasicConstraints, certtest.TLV(certtest.Sequence, certtest.TLV(1, []byte{0xff})))}
+	p.Extensions = [][]byte{certtest.Extension(certtest.BasicConstraints, certtest.TLV(certtest.Sequence, certtest.TLV(1,
+		[]byte{0xff})))}
 	check(t, encode(t, testEntry(p.DER()), Lite, nil), object{"data.leaf_cert.extensions": object{"basicConstraints": "CA:TRUE"},
 		"data.leaf_cert.is_ca": true})
 }
@@ -343,7 +353,8 @@ func TestParseError(t *testing.T) {
 	check(t, encode(t, e, Lite, nil), object{"data.leaf_cert.parse_error": "notBefore: missing; notAfter: missing",
 		"data.leaf_cert.not_after": nil, "data.leaf_cert.all_domains": []any{"www.example.com", "example.com"}})
 	e.Malformed = "extra_data: \"odd\""
-	check(t, encode(t, e, Lite, nil), object{"data.leaf_cert.parse_error": `extra_data: "odd"; notBefore: missing; notAfter: missing`})
+	check(t, encode(t, e, Lite, nil),
+		object{"data.leaf_cert.parse_error": `extra_data: "odd"; notBefore: missing; notAfter: missing`})
 	e.Malformed = strings.Repeat("long ", 1000)
 	if got := at(t, encode(t, e, Lite, nil), "data.leaf_cert.parse_error").(string); len(got) != maxProblem {
 		t.Errorf("%d bytes", len(got))
@@ -383,9 +394,11 @@ func TestHeartbeat(t *testing.T) {
 func TestGaps(t *testing.T) {
 	from, to := engine.Cursor{Epoch: "a1", Offset: 7}, engine.Cursor{Epoch: "a1", Offset: 19}
 	for want, gap := range map[string]Gap{
-		`{"reason":"slow","missed":12,"from":"a1-7","to":"a1-19"}`:  {Reason: GapSlow, Missed: 12, From: from, To: to},
-		`{"reason":"epoch","missed":null,"from":"a1-7","to":"b-0"}`: {Reason: GapEpoch, Unknown: true, From: from, To: engine.Cursor{Epoch: "b"}},
-		`{"reason":"ingest","missed":90,"log":"A \"log\"","from_index":10,"to_index":100}`: {Reason: GapIngest, Missed: 90, Log: `A "log"`,
+		`{"reason":"slow","missed":12,"from":"a1-7","to":"a1-19"}`: {Reason: GapSlow, Missed: 12, From: from, To: to},
+		`{"reason":"epoch","missed":null,"from":"a1-7","to":"b-0"}`: {Reason: GapEpoch, Unknown: true, From: from,
+			To: engine.Cursor{Epoch: "b"}},
+		`{"reason":"ingest","missed":90,"log":"A \"log\"","from_index":10,"to_index":100}`: {Reason: GapIngest, Missed: 90,
+			Log:       `A "log"`,
 			FromIndex: 10, ToIndex: 100},
 	} {
 		want = `{"message_type":"gap","data":` + want + `}`

@@ -74,10 +74,11 @@ type Parts struct {
 func NewParts() Parts {
 	algorithm := TLV(Sequence, TLV(OID, sha256RSA), TLV(0x05))
 	return Parts{
-		Version:    TLV(0xa0, TLV(Integer, []byte{2})),
-		Serial:     TLV(Integer, []byte{0x00, 0xc0, 0xff, 0xee}),
-		Algorithm:  algorithm,
-		Issuer:     Name(Attribute(Country, Printable, "AT"), Attribute(Organization, UTF8, "Tests"), Attribute(CommonName, UTF8, "Test CA 1")),
+		Version:   TLV(0xa0, TLV(Integer, []byte{2})),
+		Serial:    TLV(Integer, []byte{0x00, 0xc0, 0xff, 0xee}),
+		Algorithm: algorithm,
+		Issuer: Name(Attribute(Country, Printable, "AT"), Attribute(Organization, UTF8, "Tests"), Attribute(CommonName,
+			UTF8, "Test CA 1")),
 		Validity:   Validity(time.Date(2025, 1, 2, 3, 4, 5, 0, time.UTC), time.Date(2055, 1, 2, 3, 4, 5, 0, time.UTC)),
 		Subject:    Name(Attribute(CommonName, UTF8, "www.example.com")),
 		Key:        TLV(Sequence, algorithm, TLV(BitString, []byte{0})),
