@@ -177,11 +177,16 @@ func serveSettings(c *config.Config) serve.Settings {
 
 func endpointOptions(c *config.Config) serve.EndpointOptions {
 	p := c.Protocols
-	return serve.EndpointOptions{
+	o := serve.EndpointOptions{
 		Health: p.Health, Examples: p.ExampleJSON, API: p.API, Metrics: p.Metrics,
 		Admin: c.Admin.Enabled, Pprof: c.Admin.Pprof,
 		Full: p.Paths.Full, Lite: p.Paths.Lite, Domains: p.Paths.DomainsOnly,
+		TLS: c.TLSCert != "",
 	}
+	if p.SSE {
+		o.SSE = p.Paths.SSE
+	}
+	return o
 }
 
 func httpOptions(c *config.Config) serve.HTTPOptions {

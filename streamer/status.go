@@ -71,13 +71,7 @@ func (s *Streamer) listStatus() serve.LogListStatus {
 }
 
 func (s *Streamer) authStatus() serve.AuthStatus {
-	status := serve.AuthStatus{Enabled: s.gate.AuthEnabled()}
-	if status.Enabled {
-		for _, t := range s.config().Auth.Named() {
-			status.Tokens = append(status.Tokens, t.Name)
-		}
-	}
-	return status
+	return serve.AuthStatus{Enabled: s.gate.AuthEnabled(), Tokens: s.gate.TokenNames()}
 }
 
 func (s *Streamer) clientCounts() []serve.ClientsCount {

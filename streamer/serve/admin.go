@@ -16,7 +16,9 @@ import (
 func (e *Endpoints) Admin() http.Handler {
 	mux := http.NewServeMux()
 	for path, point := range e.routes {
-		mux.Handle(path, point.handler)
+		if !point.public {
+			mux.Handle(path, point.handler)
+		}
 	}
 	if e.options.Pprof {
 		mux.HandleFunc("/debug/pprof/", pprof.Index)

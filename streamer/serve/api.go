@@ -2,6 +2,7 @@ package serve
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -35,8 +36,10 @@ type EndpointOptions struct {
 	Admin bool
 	// Pprof puts /debug/pprof/ on the admin listener.
 	Pprof bool
-	// Full, Lite and Domains are the WebSocket streams' paths: the examples are below them.
-	Full, Lite, Domains string
+	// Full, Lite and Domains are the WebSocket streams' paths: the examples are below them. SSE is the path of server-sent
+	// events, empty when they are off. TLS says that clients come with https.
+	Full, Lite, Domains, SSE string
+	TLS                      bool
 }
 
 // Endpoints answers everything over HTTP that is not a stream.
@@ -51,8 +54,8 @@ type Endpoints struct {
 // endpoint is a path's handler, with what guards it.
 type endpoint struct {
 	handler http.Handler
-	// open ones never ask for a token. private ones are on the admin listener only, where there is one.
-	open, private bool
+	// open ones never ask for a token. private ones are on the admin listener only, where there is one; public ones never.
+	open, private, public bool
 }
 
 // NewEndpoints makes the endpoints.
@@ -72,7 +75,10 @@ func NewEndpoints(options EndpointOptions, sources Sources, gate *access.Gate, l
 	for path, kind := range map[string]message.Kind{
 		options.Lite: message.Lite, options.Full: message.Full, options.Domains: message.Domains,
 	} {
-		e.add(options.Examples, endpoint{open: true}, strings.TrimSuffix(path, "/")+"/example.json", e.example(kind))
+		base := strings.TrimSuffix(path, "/")
+		e.add(options.Examples, endpoint{open: true}, base+"/example.json", e.example(kind))
+		e.add(true, endpoint{open: true, public: true}, base, e.notWebSocket)
+		e.add(true, endpoint{open: true, public: true}, base+"/", e.notWebSocket)
 	}
 	return e
 }
@@ -156,6 +162,31 @@ func limitTime(w http.ResponseWriter) {
 	// Writers that know no deadlines are those of tests.
 	_ = control.SetWriteDeadline(deadline)
 	_ = control.SetReadDeadline(deadline)
+}
+
+// notWebSocket tells somebody who opens a stream's path in a browser, or with curl, what is here.
+func (e *Endpoints) notWebSocket(w http.ResponseWriter, r *http.Request) {
+	secure := ""
+	if e.options.TLS {
+		secure = "s"
+	}
+	var text strings.Builder
+	line := func(scheme, path, what string) {
+		fmt.Fprintf(&text, "  %s%s://%s%s  %s\n", scheme, secure, r.Host, path, what)
+	}
+	text.WriteString("This is a certstream server, and at this path is a WebSocket. Its streams:\n\n")
+	line("ws", e.options.Lite, "certificates, without DER and chain")
+	line("ws", e.options.Full, "with DER and chain")
+	line("ws", e.options.Domains, "names only")
+	if e.options.SSE != "" {
+		line("http", e.options.SSE, "server-sent events, for curl -N; ?stream=full, lite or domains-only")
+	}
+	if e.options.Examples {
+		line("http", strings.TrimSuffix(e.options.Lite, "/")+"/example.json", "a message")
+	}
+	w.Header().Set("Upgrade", "websocket")
+	w.Header().Set("Connection", "Upgrade")
+	writeText(w, http.StatusUpgradeRequired, text.String())
 }
 
 // status answers with everything.
