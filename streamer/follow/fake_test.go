@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -212,7 +211,7 @@ func (s *fakeIssuers) Intern(der []byte) engine.Fingerprint {
 func (s *fakeIssuers) Has(fp engine.Fingerprint) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := maps.Clone(s.known)[fp]
+	_, ok := s.known[fp]
 	return ok
 }
 

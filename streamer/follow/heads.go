@@ -28,6 +28,9 @@ func (f *follower) observe(head ctlog.TreeHead) {
 		}
 		f.noteSame()
 	}
+	if head.Size < f.position() { // of an earlier run
+		f.noteRegression(head)
+	}
 	f.checkFinal(head)
 }
 
@@ -122,6 +125,9 @@ func (f *follower) prove(ctx context.Context) {
 		return
 	}
 	head, size, log := f.target, f.position(), f.log
+	if f.proofTry > 0 {
+		ctx = ctlog.Fresh(ctx)
+	}
 	v.ask(f.helpers.Go, func() (*ctlog.Frontier, error) { return frontierAt(ctx, log, head, size) })
 }
 

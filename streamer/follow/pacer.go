@@ -70,7 +70,7 @@ func (p *pacer) take() time.Duration {
 	p.filled = now
 	if p.tokens < 1 {
 		p.waiting = true
-		return time.Duration((1 - p.tokens) / p.rate * float64(time.Second))
+		return time.Duration((1-p.tokens)/p.rate*float64(time.Second)) + time.Microsecond // never 0: that is a token
 	}
 	p.tokens--
 	return 0

@@ -2,6 +2,7 @@ package follow
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -112,7 +113,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		case <-tick.C:
 			tick.Reset(s.shared.settings().CheckpointEvery)
 			s.refreshMetrics()
-			if err := s.Checkpoint(ctx); err != nil {
+			if err := s.Checkpoint(ctx); err != nil && ctx.Err() == nil {
 				s.logger.Error("writing the checkpoint", "error", err)
 			}
 		case <-ctx.Done():
@@ -237,7 +238,7 @@ func (s *Supervisor) Status() []LogStatus {
 	}
 	s.mu.Unlock()
 	slices.SortFunc(all, func(a, b LogStatus) int {
-		return strings.Compare(a.Source.Name+string(a.Source.LogID[:]), b.Source.Name+string(b.Source.LogID[:]))
+		return cmp.Or(strings.Compare(a.Source.Name, b.Source.Name), bytes.Compare(a.Source.LogID[:], b.Source.LogID[:]))
 	})
 	return all
 }

@@ -1,0 +1,218 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestPacerFindsTheLimit: against servers of any limit, nearly all of it is used, and few requests are refused.
+func TestPacerFindsTheLimit(t *testing.T) {
+	for _, limit := range []float64{35.0 / 60, 3, 20} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPacer(Pace{Rate: 10, Max: 50})
+			var wg sync.WaitGroup
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+			var mu sync.Mutex
+			tokens, last := limit, time.Now()
+			served, refused := 0, 0
+			request := func() ctlog.Outcome {
+				mu.Lock()
+				defer mu.Unlock()
+				now := time.Now()
+				tokens = min(max(limit, 1), tokens+limit*now.Sub(last).Seconds())
+				if last = now; tokens < 1 {
+					refused++
+					return ctlog.Outcome{Kind: ctlog.RateLimited}
+				}
+				tokens--
+				served++
+				return ctlog.Outcome{}
+			}
+			for range 4 { // logs
+				wg.Go(func() {
+					for p.wait(ctx) == nil {
+						p.learn(request())
+						sleep(ctx, 50*time.Millisecond)
+					}
+				})
+			}
+			wg.Wait()
+			cancel()
+			used := float64(served) / (20 * 60) / limit
+			share := float64(refused) / float64(served+refused)
+			t.Logf("limit %.2f/s: %.0f %% used, %.1f %% refused", limit, 100*used, 100*share)
+			if used < 0.7 || share > 0.08 {
+				t.Errorf("limit %.2f/s: %.0f %% used, %.1f %% refused", limit, 100*used, 100*share)
+			}
+		})
+	}
+}
+
+func TestPacerHalvesOnceForRequestsInFlightTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(Pace{Rate: 16, Max: 50})
+		for range 5 {
+			p.learn(ctlog.Outcome{Kind: ctlog.RateLimited})
+		}
+		if rate, _ := p.now(); rate != 8 {
+			t.Errorf("rate %v after five 429 at once, want 8", rate)
+		}
+		for range 100 {
+			time.Sleep(2 * time.Minute)
+			p.learn(ctlog.Outcome{Kind: ctlog.RateLimited})
+		}
+		if rate, _ := p.now(); rate != minRate {
+			t.Errorf("rate %v, want the floor %v", rate, minRate)
+		}
+	})
+}
+
+func TestPacerSettings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(Pace{Rate: 10, Max: 50})
+		p.learn(ctlog.Outcome{Kind: ctlog.RateLimited})
+		p.set(Pace{Rate: 10, Max: 20})
+		if rate, _ := p.now(); rate != 5 {
+			t.Errorf("rate %v: what was found was forgotten", rate)
+		}
+		p.set(Pace{Rate: 2, Max: 20, PerLog: time.Second})
+		if rate, _ := p.now(); rate != 2 || p.perLog() != time.Second {
+			t.Errorf("rate %v, want the new start", rate)
+		}
+		p.learn(ctlog.Outcome{Kind: ctlog.RateLimited, RetryAfter: time.Hour})
+		if _, until := p.now(); time.Until(until) != maxRetryAfter {
+			t.Errorf("paused for %v, want at most %v", time.Until(until), maxRetryAfter)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := p.wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("wait: %v", err)
+		}
+	})
+}
+
+// TestPerLogPace: DigiCert's way, one request per two seconds and log.
+func TestPerLogPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := &fakeLog{page: 8, size: 5000}, &fakeLog{page: 8, size: 5000}
+		settings := Settings{Operators: map[string]Pace{"operator": {PerLog: 2 * time.Second}}}
+		_, stop := start(t, &fakeEngine{}, func(o *Options) { o.Settings = settings }, a.spec("a"), b.spec("b"))
+		time.Sleep(10 * time.Minute)
+		stop()
+		for _, l := range []*fakeLog{a, b} {
+			if n := len(l.served) + l.heads; n < 290 || n > 301 {
+				t.Errorf("%d requests in 600 s, want 300", n)
+			}
+		}
+	})
+}
+
+func TestBackoffIsJitteredAndBounded(t *testing.T) {
+	s := Settings{}.withDefaults()
+	for n := 1; n <= 40; n++ {
+		limit := s.BackoffFloor * time.Duration(math.Pow(2, float64(min(n, 16))))
+		limit = min(limit, s.BackoffCap)
+		if n > longAfter {
+			limit = s.BackoffLong
+		}
+		low, high := limit, time.Duration(0)
+		for range 300 {
+			d := s.backoff(n)
+			low, high = min(low, d), max(high, d)
+			if d < s.BackoffFloor || d > limit {
+				t.Fatalf("wait %v after %d failures, want %v to %v", d, n, s.BackoffFloor, limit)
+			}
+		}
+		if high-low < (limit-s.BackoffFloor)/2 {
+			t.Errorf("after %d failures all waits are between %v and %v: no jitter", n, low, high)
+		}
+	}
+}
+
+func TestBreaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := Settings{BreakerAfter: 3}.withDefaults()
+		var b breaker
+		want := func(what string, state BreakerState) {
+			t.Helper()
+			if got := b.now(); got != state {
+				t.Errorf("%s: %s, want %s", what, got, state)
+			}
+		}
+		want("new", BreakerClosed)
+		b.failed(&s, 0)
+		b.failed(&s, 0)
+		want("after two failures", BreakerClosed)
+		wait := b.failed(&s, 7*time.Second)
+		want("after three", BreakerOpen)
+		if wait < 7*time.Second || b.probing() || b.closed() {
+			t.Errorf("wait %v", wait)
+		}
+		time.Sleep(wait)
+		if !b.probing() {
+			t.Error("no probe when the wait is over")
+		}
+		want("probing", BreakerHalfOpen)
+		wait = b.failed(&s, time.Hour)
+		want("after a failed probe", BreakerOpen)
+		if wait != maxRetryAfter {
+			t.Errorf("wait %v, want %v at most", wait, maxRetryAfter)
+		}
+		time.Sleep(wait)
+		b.probing()
+		b.succeeded()
+		want("after a good probe", BreakerClosed)
+	})
+}
+
+func TestCatchUpRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c catchUp
+		s := Settings{}.withDefaults()
+		if r := c.rate(&s); r != 2000 {
+			t.Errorf("rate %v without live entries, want 2000", r)
+		}
+		for range 60 {
+			c.live(1600)
+			time.Sleep(time.Second)
+		}
+		if r := c.rate(&s); r < 6200 || r > 6400 {
+			t.Errorf("rate %v at 1,600 live entries/s, want 4 times that", r)
+		}
+		time.Sleep(time.Minute)
+		if r := c.rate(&s); r != 2000 {
+			t.Errorf("rate %v a minute later, want 2000", r)
+		}
+		fixed := Settings{CatchUpRate: 500}.withDefaults()
+		var wg sync.WaitGroup
+		begin, ranges := time.Now(), 0
+		var mu sync.Mutex
+		for range 5 { // backlogs
+			wg.Go(func() {
+				for time.Since(begin) < 100*time.Second {
+					if err := c.wait(t.Context(), &fixed, 256); err != nil {
+						t.Error(err)
+					}
+					mu.Lock()
+					ranges++
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+		if rate := float64(ranges) * 256 / 100; rate < 450 || rate > 560 {
+			t.Errorf("%.0f entries/s of all backlogs, want 500", rate)
+		}
+	})
+}
