@@ -190,5 +190,7 @@ func endpointOptions(c *config.Config) serve.EndpointOptions {
 }
 
 func httpOptions(c *config.Config) serve.HTTPOptions {
-	return serve.HTTPOptions{HeaderTimeout: c.HTTP.HeaderTimeout.Std(), MaxHeaderBytes: int(c.HTTP.MaxHeaderBytes)}
+	return serve.HTTPOptions{
+		HeaderTimeout: c.HTTP.HeaderTimeout.Std(), HandshakeTimeout: c.HTTP.HandshakeTimeout.Std(), MaxHeaderBytes: int(c.HTTP.MaxHeaderBytes),
+	}
 }

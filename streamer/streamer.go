@@ -148,6 +148,15 @@ func (s *Streamer) registerEngine() {
 	}.Register(s.registry)
 }
 
+func (s *Streamer) registerFilters() {
+	telemetry.Filter{
+		Classes:       func() float64 { return float64(s.filters.Stats().Classes) },
+		RegexpClasses: func() float64 { return float64(s.filters.Stats().RegexpClasses) },
+		RegexpSeconds: func() float64 { return s.filters.Stats().RegexpSeconds },
+		RegexpBudget:  func() float64 { return s.filters.Stats().RegexpBudget },
+	}.Register(s.registry)
+}
+
 func (s *Streamer) buildAccess(c *config.Config) error {
 	options, err := accessOptions(c)
 	if err != nil {
@@ -167,6 +176,7 @@ func (s *Streamer) buildAccess(c *config.Config) error {
 
 func (s *Streamer) buildStreams(c *config.Config) error {
 	s.filters = filter.NewSet(filterOptions(c))
+	s.registerFilters()
 	s.fanout = telemetry.NewFanout(s.registry)
 	s.publisher = publish.New(publish.Options{
 		Engine: s.window, Issuers: s.issuers, Filters: s.filters, Heartbeat: c.HeartbeatInterval.Std(),

@@ -44,8 +44,8 @@ func (e *Endpoints) Admin() http.Handler {
 
 // HTTPOptions bound requests.
 type HTTPOptions struct {
-	// HeaderTimeout is the time for a client to send its request's header.
-	HeaderTimeout time.Duration
+	// HeaderTimeout is the time for a client to send its request's header, HandshakeTimeout that for a TLS handshake, if shorter.
+	HeaderTimeout, HandshakeTimeout time.Duration
 	// MaxHeaderBytes bounds the header.
 	MaxHeaderBytes int
 }
@@ -53,14 +53,15 @@ type HTTPOptions struct {
 // idleTimeout is how long a connection may wait for its next request.
 const idleTimeout = 60 * time.Second
 
-// NewHTTPServer makes an HTTP/1.1 server that no client can hold up. Answers have no deadline here: streams have none, and
-// endpoints set their own.
+// NewHTTPServer makes an HTTP/1.1 server that no client can hold up. net/http bounds handshakes by its shortest timeout; the one
+// for writes serves for nothing else, since streams leave its reach and endpoints set their own.
 func NewHTTPServer(handler http.Handler, o HTTPOptions, log *slog.Logger) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Server{
 		Handler:                      handler,
 		ReadHeaderTimeout:            o.HeaderTimeout,
+		WriteTimeout:                 o.HandshakeTimeout,
 		MaxHeaderBytes:               o.MaxHeaderBytes,
 		IdleTimeout:                  idleTimeout,
 		Protocols:                    protocols,
@@ -75,6 +76,7 @@ const adminShutdown = 2 * time.Second
 
 // RunAdmin serves the admin listener until ctx ends. It closes the listener.
 func RunAdmin(ctx context.Context, listener net.Listener, e *Endpoints, o HTTPOptions, log *slog.Logger) error {
+	o.HandshakeTimeout = 0 // there are none, and profiles take their time
 	server := NewHTTPServer(e.Admin(), o, log)
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -343,6 +345,24 @@ func TestRunAdminEndsWithItsContext(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+func TestHandshakeTimeout(t *testing.T) {
+	plain := listen(t)
+	server := NewHTTPServer(newEndpointFixture().endpoints(t),
+		HTTPOptions{HeaderTimeout: time.Hour, HandshakeTimeout: 50 * time.Millisecond}, slog.New(slog.DiscardHandler))
+	served := make(chan struct{})
+	go func() { defer close(served); _ = server.Serve(tls.NewListener(plain, &tls.Config{})) }()
+	t.Cleanup(func() { _ = server.Close(); <-served })
+	conn, err := net.Dial("tcp", plain.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if _, err := conn.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("a client that says nothing keeps its connection")
 	}
 }
 
