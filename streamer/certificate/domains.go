@@ -57,7 +57,7 @@ func (r *Record) Domains() [][]byte { return r.domains }
 // AltNames yields the names of subjectAltName of those kinds, in the certificate's order: text, or the 4 or 16 bytes of an
 // address.
 func (r *Record) AltNames(yield func(NameKind, []byte) bool) {
-	left := maxNames
+	names, text := 0, 0
 	for _, list := range r.altNames {
 		for len(list) > 0 {
 			tag, value, rest, ok := cut(list)
@@ -69,7 +69,8 @@ func (r *Record) AltNames(yield func(NameKind, []byte) bool) {
 			if kind >= otherName {
 				continue
 			}
-			if left--; left < 0 || !yield(kind, value) {
+			names, text = names+1, text+len(value)
+			if names > maxNames || text > maxNamesText || !yield(kind, value) {
 				return
 			}
 		}
@@ -83,7 +84,7 @@ func (r *Record) parseSubjectAltName(b []byte) string {
 		return "no sequence"
 	}
 	r.altNames = append(r.altNames, list)
-	wrong := wholeOr(whole)
+	wrong, text := wholeOr(whole), 0
 	for len(list) > 0 {
 		tag, value := list[0], list
 		if end := short(list); end != 0 {
@@ -92,8 +93,8 @@ func (r *Record) parseSubjectAltName(b []byte) string {
 			return cutShort
 		}
 		if tag == generalDNS {
-			if len(r.names) > maxNames {
-				return "too many names"
+			if text += len(value); len(r.names) > maxNames || text > maxNamesText {
+				return "too many names or too much text"
 			}
 			r.names = append(r.names, value)
 		} else if kindOf(tag, value) == illegalName {

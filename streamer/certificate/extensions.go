@@ -264,8 +264,8 @@ func (r *Record) parseBasicConstraints(b []byte) string {
 
 func (r *Record) parseSubjectKeyID(b []byte) string {
 	tag, id, _, ok := cut(b)
-	if !ok || tag != tagOctetString {
-		return "no octet string"
+	if !ok || tag != tagOctetString || len(id) > maxText {
+		return "no octet string, or too long"
 	}
 	r.SubjectKeyID = id
 	return ""
@@ -278,8 +278,8 @@ func (r *Record) parseAuthorityKeyID(b []byte) string {
 	}
 	if len(body) > 0 && body[0] == 0x80 { // keyIdentifier [0] IMPLICIT OCTET STRING
 		_, id, _, ok := cut(body)
-		if !ok {
-			return "key identifier cut short"
+		if !ok || len(id) > maxText {
+			return "key identifier cut short, or too long"
 		}
 		r.AuthorityKeyID = id
 	}
@@ -316,7 +316,7 @@ func (r *Record) parseAccess(b []byte) string {
 	if !ok {
 		return "no sequence"
 	}
-	wrong := wholeOr(whole)
+	wrong, text := wholeOr(whole), 0
 	for len(list) > 0 {
 		tag, description, rest, ok := cut(list)
 		if !ok {
@@ -332,8 +332,8 @@ func (r *Record) parseAccess(b []byte) string {
 		if kind != generalURI {
 			continue
 		}
-		if len(r.AccessURIs) == maxListed {
-			return "too many descriptions"
+		if text += len(location); len(r.AccessURIs) == maxListed || text > maxText {
+			return "too many descriptions or too much text"
 		}
 		r.AccessURIs = append(r.AccessURIs, location)
 	}
@@ -360,8 +360,11 @@ func wholeOr(whole bool) string {
 	return cutShort
 }
 
-// validOID says whether the contents of an object identifier can be written: whole arcs of at most 63 bits.
+// validOID says whether the contents of an object identifier can be written: whole arcs of at most 63 bits, not too many.
 func validOID(b []byte) bool {
+	if len(b) > 1024 {
+		return false
+	}
 	run := 0
 	for _, c := range b {
 		if run++; run > 9 {

@@ -32,6 +32,7 @@ const oidEmailAddress = "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01"
 type Name struct {
 	raw        []byte
 	attributes []attribute
+	text       int // bytes of the values
 }
 
 // attribute is one value as it stands in the certificate.
@@ -149,10 +150,11 @@ func (r *Record) addAttribute(n *Name, key Attribute, tag byte, value []byte, fi
 		r.note(field, "value of "+attributeKeys[key]+" is no text")
 		return
 	}
-	if len(n.attributes) == maxAttributes {
-		r.note(field, "too many attributes")
+	if len(n.attributes) == maxAttributes || len(value) > maxText-n.text {
+		r.note(field, "too many attributes or too much text")
 		return
 	}
+	n.text += len(value)
 	n.attributes = append(n.attributes, attribute{value: value, key: key, tag: tag})
 }
 

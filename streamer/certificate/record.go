@@ -10,11 +10,14 @@ import (
 // NoTime stands for a date that could not be read.
 const NoTime = math.MinInt64
 
-// Bounds of what one certificate may make us keep. What lies beyond is left out and noted.
+// Bounds of what one certificate may make us keep and write, far above what certificates have. What lies beyond is left out
+// and noted. The DER itself is at most 16 MiB (RFC 6962 §3.1); as JSON, a control character takes six bytes.
 const (
-	maxNames      = 1 << 16 // names of subjectAltName; the DER is at most 16 MiB (RFC 6962 §3.1)
+	maxNames      = 1 << 16 // names of subjectAltName
+	maxNamesText  = 4 << 20 // bytes of all of them
 	maxAttributes = 256     // attributes of a distinguished name that messages show
 	maxListed     = 1024    // access descriptions, policies
+	maxText       = 1 << 16 // bytes of a serial number, a key identifier, a distinguished name's or access description's values
 	maxProblem    = 240     // bytes of the text that says what is wrong
 	keptNames     = 4096    // room for names kept from one certificate to the next
 )
@@ -156,6 +159,10 @@ func (r *Record) parseTBS(b []byte) (algorithm []byte) {
 		}
 	}
 	r.Serial, b = r.field(b, tagInteger, "serialNumber")
+	if len(r.Serial) > maxText {
+		r.Serial = nil
+		r.note("serialNumber", "too long")
+	}
 	algorithm, b = r.field(b, tagSequence, "signature")
 	if algorithm != nil {
 		r.SignatureAlgorithm = signatureText(algorithm)

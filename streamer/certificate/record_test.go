@@ -113,10 +113,10 @@ func TestBrokenExtensions(t *testing.T) {
 			"extendedKeyUsage: purpose is no object identifier"},
 		"constraints":          {certtest.Extension(certtest.BasicConstraints, junk), "basicConstraints: no sequence"},
 		"constraints, boolean": {certtest.Extension(certtest.BasicConstraints, seq(tlv(1))), "basicConstraints: no boolean"},
-		"subject key":          {certtest.Extension(certtest.SubjectKeyID, junk), "subjectKeyIdentifier: no octet string"},
+		"subject key":          {certtest.Extension(certtest.SubjectKeyID, junk), "subjectKeyIdentifier: no octet string, or too long"},
 		"authority key":        {certtest.Extension(certtest.AuthorityKeyID, junk), "authorityKeyIdentifier: no sequence"},
 		"authority key, short": {certtest.Extension(certtest.AuthorityKeyID, seq([]byte{0x80, 9, 1})),
-			"authorityKeyIdentifier: key identifier cut short"},
+			"authorityKeyIdentifier: key identifier cut short, or too long"},
 		"policies": {certtest.Extension(certtest.Policies, junk), "certificatePolicies: no sequence"},
 		"policy": {certtest.Extension(certtest.Policies, seq(junk)),
 			"certificatePolicies: policy without an identifier"},
@@ -309,6 +309,38 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
+// TestLongValues has a value that is too long in each place: they are left out, the rest stays.
+func TestLongValues(t *testing.T) {
+	long := bytes.Repeat([]byte("x"), maxText+1)
+	p := certtest.NewParts()
+	p.Serial = tlv(certtest.Integer, long)
+	p.Subject = certtest.Name(certtest.Attribute(certtest.Organization, certtest.UTF8, string(long)),
+		certtest.Attribute(certtest.CommonName, certtest.UTF8, "cn.example.com"))
+	seq := func(parts ...[]byte) []byte { return tlv(certtest.Sequence, parts...) }
+	p.Extensions = append(p.Extensions,
+		certtest.Extension(certtest.SubjectKeyID, tlv(certtest.OctetString, long)),
+		certtest.Extension(certtest.AuthorityKeyID, seq(tlv(0x80, long))),
+		certtest.Extension(certtest.Policies, seq(seq(tlv(certtest.OID, long)))),
+		certtest.Extension(certtest.AccessInfo, seq(seq(tlv(certtest.OID, []byte{0x2b}), tlv(0x86, long)))),
+		certtest.Extension(certtest.SubjectAltName, certtest.AltNames("third.example.com", strings.Repeat("x", maxNamesText))))
+	r := parse(p.DER())
+	want := []string{"cn.example.com", "www.example.com", "example.com", "third.example.com"}
+	if diff := cmp.Diff(want, clone(r.Domains())); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if r.Serial != nil || r.SubjectKeyID != nil || r.AuthorityKeyID != nil || r.Subject.Has(Organization) ||
+		len(r.Policies)+len(r.AccessURIs) > 0 {
+		t.Error("a long value was kept")
+	}
+	shown := 0
+	for range r.AltNames {
+		shown++
+	}
+	if !r.Partial() || shown != 3 {
+		t.Errorf("parse error %q, %d alternative names", r.ParseError(), shown)
+	}
+}
+
 // TestHugeCertificate has megabytes of names, attributes and policies: what is kept is bounded, and let go afterwards.
 func TestHugeCertificate(t *testing.T) {
 	name := tlv(certtest.DNS, []byte("a.b"))
@@ -324,7 +356,7 @@ func TestHugeCertificate(t *testing.T) {
 	}
 	var r Record
 	r.Parse(p.DER())
-	want := "subject: too many attributes"
+	want := "subject: too many attributes or too much text"
 	if text := r.ParseError(); !strings.HasPrefix(text, want) || len(text) > maxProblem {
 		t.Errorf("parse error %q, want %q first", text, want)
 	}

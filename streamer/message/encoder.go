@@ -21,6 +21,9 @@ type Issuers interface {
 // maxProblem bounds parse_error.
 const maxProblem = 512
 
+// keptBytes is how much room an encoder keeps from one entry to the next.
+const keptBytes = 256 << 10
+
 // maxSources bounds the cache of what is constant per log.
 const maxSources = 1024
 
@@ -60,6 +63,9 @@ func NewEncoder(epoch string) *Encoder {
 func (x *Encoder) Begin(e *engine.Entry, r *certificate.Record, issuers Issuers) {
 	x.entry, x.record, x.issuers = e, r, issuers
 	x.hasLeaf, x.hashed, x.hasSHA256 = false, false, false
+	if cap(x.leaf) > keptBytes {
+		x.leaf = nil
+	}
 }
 
 // Append appends the entry's message of a kind. ok is false, and dst as it was, when there is nothing to send: a certificate

@@ -24,8 +24,11 @@ type leafWriter struct {
 	domainsStart, domainsEnd int // where the value of all_domains stands in what was written last
 }
 
-// maxIssuers bounds the texts of issuers' names kept; there are some hundred issuers that matter.
-const maxIssuers = 2048
+// Bounds of the texts of issuers' names kept: their number, of which some hundred matter, and the bytes of each.
+const (
+	maxIssuers    = 2048
+	maxIssuerText = 2048
+)
 
 // appendFields appends a leaf object's fields, all but as_der, with no brace around them. No fingerprints means that there is
 // no certificate.
@@ -65,7 +68,7 @@ func (w *leafWriter) appendIssuer(dst []byte, n *certificate.Name) []byte {
 	}
 	start := len(dst)
 	dst = w.appendName(dst, n)
-	if len(dst)-start > 4096 {
+	if len(n.Raw()) > maxIssuerText || len(dst)-start > maxIssuerText {
 		return dst
 	}
 	if len(w.issuers) >= maxIssuers || w.issuers == nil {
