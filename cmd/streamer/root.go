@@ -41,7 +41,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newServe(), newDemo(), newTail(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newValidate(), newTail(), newLogs(), newConfig(), newState(), newVersion())
 	return root
 }
 

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/certstream-operator/certstream-operator/streamer/config"
+)
+
+const validateHelp = `Validate reads a configuration as serve would, with the CERTSTREAM_* variables of the
+environment, and prints every mistake: the line, the setting, what is wrong with it, and
+what to write instead.
+
+It exits with 0 if the configuration is free of errors, else with 2.`
+
+const validateExamples = `  streamer validate config.yaml
+  streamer validate                     the file that serve would find
+  docker run --rm -v ./config.yaml:/app/config.yaml IMAGE validate`
+
+func newValidate() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:     "validate [FILE]",
+		Short:   "Check a configuration file",
+		Long:    validateHelp,
+		Example: validateExamples,
+		Args:    args(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			if len(given) == 1 {
+				path = given[0]
+			}
+			return validate(cmd, path)
+		},
+	}
+	configFlag(cmd, &path)
+	return cmd
+}
+
+func validate(cmd *cobra.Command, path string) error {
+	loaded, err := config.Load(config.Options{Path: path})
+	if err != nil {
+		return invalid(err)
+	}
+	for _, warning := range loaded.Warnings {
+		if _, err := fmt.Fprintln(cmd.OutOrStdout(), "warning:", warning); err != nil {
+			return err
+		}
+	}
+	name := loaded.Path
+	if name == "" {
+		name = "no configuration file: the defaults, and the environment,"
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), name, "ok")
+	return err
+}
