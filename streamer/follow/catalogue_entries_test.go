@@ -155,7 +155,7 @@ func row20(r *rig) {
 func row21(r *rig) {
 	log, spec := r.serve(testlog.Options{Static: true}, pool()[:1024]...)
 	for _, do := range []testlog.Action{
-		testlog.GzipUnannounced(), testlog.GzipFalse(), testlog.GzipDouble(), testlog.GzipBomb(80 << 20),
+		testlog.GzipUnannounced(), testlog.GzipFalse(), testlog.GzipDouble(), testlog.GzipBomb(40 << 20),
 	} {
 		log.Faults.Add(testlog.Fault{Kind: testlog.DataTile, Times: 1, Do: do})
 	}

@@ -41,6 +41,13 @@ func (l *fakeLog) set(fn func()) {
 	fn()
 }
 
+// counts is how often a head, a range, a proof has been asked for.
+func (l *fakeLog) counts() (heads, ranges, proofs int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.heads, len(l.served), l.proofs
+}
+
 func content(i uint64, variant byte) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, i), variant)
 }
@@ -80,8 +87,9 @@ func (l *fakeLog) request(ctx context.Context, op string, start, end uint64) err
 	if l.fail != nil {
 		err = l.fail(op, start, end)
 	}
+	latency := l.latency
 	l.mu.Unlock()
-	if !sleep(ctx, l.latency) {
+	if !sleep(ctx, latency) {
 		err = ctx.Err()
 	}
 	l.mu.Lock()

@@ -9,9 +9,10 @@ import (
 )
 
 const (
-	minRate  = 1.0 / 60 // requests per second: however often a log says 429, one a minute gets through
+	minRate  = 0.1 // requests per second; below that the logs' own backoff is what waits
 	minBurst = 1.0
-	// creep is how much of the rate is added by a success below the last known limit; near and above it a tenth of that.
+	// creep is how much of the rate is added by a success below the last known limit; near and above it a tenth of that. Below
+	// half of it, where a storm of refusals has led, each success doubles the rate.
 	creep     = 0.02
 	nearLimit = 0.9
 )
@@ -22,7 +23,8 @@ type pacer struct {
 	mu      sync.Mutex
 	pace    Pace
 	rate    float64 // requests per second
-	limit   float64 // the rate at the last 429; 0: none yet
+	limit   float64 // the rate at the last 429 that came after a success; 0: none yet
+	refused bool    // the last answer was a 429
 	tokens  float64
 	filled  time.Time // when tokens was right
 	halved  time.Time
@@ -90,6 +92,7 @@ func (p *pacer) learn(o ctlog.Outcome) {
 	case ctlog.RateLimited, ctlog.Forbidden:
 		p.halve(now)
 	case "":
+		p.refused = false
 		if p.waiting {
 			p.creepUp()
 		}
@@ -102,7 +105,9 @@ func (p *pacer) halve(now time.Time) {
 	if now.Sub(p.halved) < max(interval, time.Second) {
 		return
 	}
-	p.halved, p.limit = now, p.rate
+	if p.halved = now; !p.refused {
+		p.limit, p.refused = p.rate, true
+	}
 	p.rate = max(p.rate/2, minRate)
 	p.tokens = 0
 }
@@ -110,7 +115,10 @@ func (p *pacer) halve(now time.Time) {
 func (p *pacer) creepUp() {
 	p.waiting = false
 	step := p.rate * creep
-	if p.limit > 0 && p.rate > p.limit*nearLimit {
+	switch {
+	case p.rate < p.limit/2:
+		step = min(p.rate, p.limit/2-p.rate)
+	case p.limit > 0 && p.rate > p.limit*nearLimit:
 		step /= 10
 	}
 	p.rate = min(p.rate+step, p.pace.Max)

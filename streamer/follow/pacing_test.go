@@ -216,3 +216,27 @@ func TestCatchUpRate(t *testing.T) {
 		}
 	})
 }
+
+// TestPacerRecoversFromAStorm: refusals for a while, whatever the rate, say nothing about the limit.
+func TestPacerRecoversFromAStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(Pace{Rate: 10, Max: 50})
+		for range 60 {
+			p.learn(ctlog.Outcome{Kind: ctlog.RateLimited})
+			time.Sleep(5 * time.Second)
+		}
+		begin := time.Now()
+		for {
+			if rate, _ := p.now(); rate >= 5 {
+				break
+			}
+			if err := p.wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			p.learn(ctlog.Outcome{})
+		}
+		if d := time.Since(begin); d > time.Minute {
+			t.Errorf("half the old rate is reached after %v", d)
+		}
+	})
+}

@@ -176,7 +176,7 @@ func (r *rig) spec(l *testlog.Log) LogSpec {
 		},
 		MMD: 24 * time.Hour,
 		Open: func(hooks ctlog.Hooks) (ctlog.Log, error) {
-			o := ctlog.Options{URL: l.URL(), Key: l.Key(), Client: client, Hooks: hooks, UserAgent: "test (ops@example.com)"}
+			o := ctlog.Options{URL: l.URL(), Key: l.Key(), Client: client, Hooks: hooks, UserAgent: "test (ops@example.com)", MaxBody: 32 << 20}
 			if l.Static() {
 				return ctlog.NewStatic(o)
 			}

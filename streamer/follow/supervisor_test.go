@@ -3,6 +3,7 @@ package follow
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,11 +50,14 @@ func TestBacklogAndLiveEntriesInterleave(t *testing.T) {
 func TestLogsStartStaggered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var specs []LogSpec
+		var mu sync.Mutex
 		var starts []time.Time
 		for i := range 20 {
 			spec := (&fakeLog{page: 8, size: 5}).spec(fmt.Sprint("log ", i))
 			open := spec.Open
 			spec.Open = func(h ctlog.Hooks) (ctlog.Log, error) {
+				mu.Lock()
+				defer mu.Unlock()
 				starts = append(starts, time.Now())
 				return open(h)
 			}
@@ -85,10 +89,11 @@ func TestSettingsChangeWhileRunning(t *testing.T) {
 		log := &fakeLog{page: 8, size: 5}
 		s, stop := start(t, &fakeEngine{}, nil, log.spec("log"))
 		time.Sleep(10 * time.Minute)
-		before := log.heads
+		before, _, _ := log.counts()
 		s.Update(Settings{PollMin: 500 * time.Millisecond, PollMax: 500 * time.Millisecond, Pace: Pace{Rate: 5}})
 		time.Sleep(time.Minute)
-		polls := log.heads - before
+		after, _, _ := log.counts()
+		polls := after - before
 		rate := statusOf(s, log.spec("log")).Rate
 		stop()
 		if polls < 110 || polls > 140 || rate != 5 {
