@@ -63,7 +63,7 @@ func TestLiveSettingsDropNobody(t *testing.T) {
 		"logs: {exclude: ['*nothing*']}",
 		"log_list: {refresh_interval: 2h}",
 		"streams: {full: false}",
-		"slow_client: {policy: close}",
+		"slow_client: close",
 		"filters: {max_per_client: 7}",
 		"connection_limit: {enabled: true, max_connections: 5, per_ip_limit: 5}",
 		"rate_limit: {enabled: true, per_second: 0.1, burst_size: 1}",

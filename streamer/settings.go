@@ -164,7 +164,7 @@ func serveSettings(c *config.Config) serve.Settings {
 	s := serve.Settings{
 		SSEPath:    c.Protocols.Paths.SSE,
 		Buffer:     c.BufferSize,
-		SlowClient: serve.SlowPolicy(c.SlowClient.Policy),
+		SlowClient: serve.SlowPolicy(c.SlowClient),
 		Limits:     filterLimits(c),
 	}
 	s.Protocols[feed.WebSocket], s.Protocols[feed.EventStream], s.Protocols[feed.Lines] =

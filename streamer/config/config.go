@@ -4,7 +4,7 @@
 // A field's comment is its documentation. Its tags say the rest: `yaml` its key, `default` its default in text form, `env`
 // its variables where they are not CERTSTREAM_ and the path in capitals (without the prefix; `=NAME` is a whole name), `class`
 // whether a change is applied while running ("live") or needs a "restart" (a section's class holds for all in it), `min` and
-// `max` its bounds, `enum` its values.
+// `max` its bounds, `enum` its values, `gone` why it is accepted but has no effect.
 //
 // The keys are those of certstream-server-rust 1.0.x, with the same meaning, and more.
 package config
@@ -62,8 +62,9 @@ type Config struct {
 	Streams Streams `yaml:"streams" class:"live"`
 	// The newest entries, kept in memory for clients that come back.
 	Window Window `yaml:"window" class:"restart"`
-	// What happens to a client that cannot keep up.
-	SlowClient SlowClient `yaml:"slow_client" class:"live"`
+	// What happens to a client that has fallen out of the window, or behind `buffer_size`. `gap`: it is told what it missed, and
+	// goes on at the head; after three gaps in a minute it is closed with 1013. `close`: it is closed at once.
+	SlowClient string `yaml:"slow_client" default:"gap" enum:"gap,close" class:"live"`
 	// Bounds of server-side filters.
 	Filters Filters `yaml:"filters" class:"live"`
 	// Bounds of the number of connections. A lowered limit closes nobody who is in.
@@ -168,12 +169,12 @@ type CTLog struct {
 	RetryInitialDelayMS int `yaml:"retry_initial_delay_ms" env:"CT_LOG_RETRY_INITIAL_DELAY_MS,RETRY_INITIAL_DELAY_MS" default:"1000" min:"10" max:"600000"`
 	// Longest wait after a failure, in ms.
 	RetryMaxDelayMS int `yaml:"retry_max_delay_ms" env:"CT_LOG_RETRY_MAX_DELAY_MS,RETRY_MAX_DELAY_MS" default:"60000" min:"10" max:"3600000"`
-	// Successes in a row before an unhealthy log is healthy again.
-	HealthyThreshold int `yaml:"healthy_threshold" env:"CT_LOG_HEALTHY_THRESHOLD,HEALTHY_THRESHOLD" default:"2" min:"1" max:"1000"`
-	// Failures in a row before a log counts as unhealthy.
-	UnhealthyThreshold int `yaml:"unhealthy_threshold" env:"CT_LOG_UNHEALTHY_THRESHOLD,UNHEALTHY_THRESHOLD" default:"5" min:"1" max:"1000"`
-	// Time between two probes of a log whose breaker is open, in s.
-	HealthCheckIntervalSecs int `yaml:"health_check_interval_secs" env:"CT_LOG_HEALTH_CHECK_INTERVAL_SECS,HEALTH_CHECK_INTERVAL_SECS" default:"60" min:"1" max:"3600"`
+	// Accepted from certstream-server-rust; without effect.
+	HealthyThreshold int `yaml:"healthy_threshold" env:"CT_LOG_HEALTHY_THRESHOLD,HEALTHY_THRESHOLD" default:"2" min:"1" max:"1000" gone:"the first successful request closes a log's breaker"`
+	// Accepted from certstream-server-rust; without effect.
+	UnhealthyThreshold int `yaml:"unhealthy_threshold" env:"CT_LOG_UNHEALTHY_THRESHOLD,UNHEALTHY_THRESHOLD" default:"5" min:"1" max:"1000" gone:"ct_log.retry_max_attempts says after how many failures a log's breaker opens"`
+	// Accepted from certstream-server-rust; without effect.
+	HealthCheckIntervalSecs int `yaml:"health_check_interval_secs" env:"CT_LOG_HEALTH_CHECK_INTERVAL_SECS,HEALTH_CHECK_INTERVAL_SECS" default:"60" min:"1" max:"3600" gone:"a log whose breaker is open is probed with growing waits, up to ct_log.retry_max_delay_ms"`
 
 	// State file of certstream-server-rust or certstream-server-go. It stands for a `state.dir` of the same name with `.d`
 	// after it, into which the file is imported once; the file itself is never written.
@@ -273,18 +274,6 @@ type Streams struct {
 type Window struct {
 	// Memory for entries that clients can come back for.
 	Size Bytes `yaml:"size" default:"32MiB" min:"1MiB" max:"64GiB"`
-}
-
-// SlowClient says what happens to a client that has fallen out of the window, or behind `buffer_size`.
-type SlowClient struct {
-	// `gap`: told what it missed, and on at the head; `close`: closed with 1013.
-	Policy string `yaml:"policy" default:"gap" enum:"gap,close"`
-	// Gaps within `gap_window` after which it is closed all the same.
-	MaxGaps int `yaml:"max_gaps" default:"3" min:"1" max:"1000000"`
-	// See `max_gaps`.
-	GapWindow Duration `yaml:"gap_window" default:"1m" min:"1s" max:"24h"`
-	// Time without a byte taken after which a client is closed.
-	StallTimeout Duration `yaml:"stall_timeout" default:"30s" min:"1s" max:"1h"`
 }
 
 // Filters bounds server-side filters.

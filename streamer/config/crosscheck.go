@@ -121,9 +121,6 @@ func (k *checker) auth() {
 	if a.Enabled && len(a.Tokens) == 0 && a.TokensDir == "" && a.TokensFile == "" {
 		k.problem("auth.enabled", "set auth.tokens, auth.tokens_dir or auth.tokens_file", "is true, but there is no token, so nobody could connect")
 	}
-	if a.TokensDir != "" && a.TokensFile != "" {
-		k.problem("auth.tokens_file", "leave one of the two out", "is set, and auth.tokens_dir is, too")
-	}
 	if a.HeaderName == "" || strings.ContainsFunc(a.HeaderName, notHeaderRune) {
 		k.problem("auth.header_name", "want a name such as Authorization or X-API-Key", "%s cannot be a header", quote(a.HeaderName))
 	}

@@ -81,7 +81,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"no unit":             {"heartbeat_interval: 10", "want a number with its unit, such as 500ms, 10s or 1h30m"},
 		"too small":           {"window: {size: 1KiB}", "line 1: window.size: 1KiB is too small; want at least 1MiB"},
 		"too large":           {"heartbeat_interval: 2m", "line 1: heartbeat_interval: 2m is too large; want at most 1m"},
-		"not of its values":   {"slow_client: {policy: clos}", `"clos" is not one of its values; did you mean close? (gap or close)`},
+		"not of its values":   {"slow_client: clos", `"clos" is not one of its values; did you mean close? (gap or close)`},
 		"value in list":       {"logs:\n  states: [usable, useable]", `line 2: logs.states: "useable" is not one of its values; did you mean usable?`},
 		"unknown in element":  {"custom_logs:\n- name: a\n  uri: b", "line 3: custom_logs[0].uri: is not a known key; did you mean custom_logs[0].url?"},
 		"missing in element":  {"custom_logs:\n- name: a", "line 2: custom_logs[0].url: is missing; give the log's URL"},

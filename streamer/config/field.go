@@ -30,6 +30,8 @@ type Field struct {
 	Enum              []string
 	// Class says what a change needs.
 	Class Class
+	// Gone says why it has no effect; empty for nearly all.
+	Gone string
 	// Type is its Go type.
 	Type reflect.Type
 	// Elem describes the elements of lists of mappings, and of mappings; their paths begin at the element.
@@ -70,6 +72,7 @@ func newField(owner reflect.Type, sf reflect.StructField, section Field) Field {
 	f := Field{
 		Path: join(section.Path, sf.Tag.Get("yaml")), Owner: owner.Name(), Name: sf.Name, Type: sf.Type, Class: section.Class,
 		Default: sf.Tag.Get("default"), Min: sf.Tag.Get("min"), Max: sf.Tag.Get("max"),
+		Gone: sf.Tag.Get("gone"),
 	}
 	if class := sf.Tag.Get("class"); class != "" {
 		f.Class = Class(class)

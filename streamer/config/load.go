@@ -84,7 +84,13 @@ func Parse(data []byte, env []string) (*Config, []string, []Problem) {
 		}
 	}
 	sortProblems(problems)
-	return c, append(e.warnings, c.warnings()...), capProblems(problems)
+	warnings := append(e.warnings, c.warnings()...)
+	for _, f := range Fields() {
+		if f.Gone != "" && (d.lines[f.Path] > 0 || e.origin[f.Path] != "") {
+			warnings = append(warnings, fmt.Sprintf("%s has no effect: %s", f.Path, f.Gone))
+		}
+	}
+	return c, warnings, capProblems(problems)
 }
 
 // locate says where a setting at fault was set.

@@ -111,6 +111,8 @@ func escape(text string) string { return strings.ReplaceAll(text, "|", "\\|") }
 // bounds says which values are allowed.
 func bounds(f config.Field) string {
 	switch {
+	case f.Gone != "":
+		return " (" + strings.ToUpper(f.Gone[:1]) + f.Gone[1:] + ".)"
 	case len(f.Enum) > 0:
 		return " *One of* `" + strings.Join(f.Enum, "`, `") + "`."
 	case f.Min != "" && f.Max != "":
