@@ -74,7 +74,6 @@ func TestWarnings(t *testing.T) {
 		"ct_log: {state_file: a}\nstate: {dir: b}":                 "ct_log.state_file is ignored",
 		"ct_logs_url: https://a/b\nlog_list: {source: apple}":      "log_list.source is ignored",
 		"ct_log: {healthy_threshold: 2}":                           "ct_log.healthy_threshold has no effect: the first successful request",
-		"ct_log: {healthy_threshold: 2}":                           "ct_log.healthy_threshold has no effect: the first successful request",
 		"log_list: {source: none}":                                 "no log is followed",
 		"network: {insecure_skip_verify: true}":                    "are not checked",
 		"custom_logs: [{name: a, url: https://a/b}]":               `"a" has no key`,

@@ -112,7 +112,7 @@ func escape(text string) string { return strings.ReplaceAll(text, "|", "\\|") }
 func bounds(f config.Field) string {
 	switch {
 	case f.Gone != "":
-		return " (" + strings.ToUpper(f.Gone[:1]) + f.Gone[1:] + ".)"
+		return " Instead: " + f.Gone + "."
 	case len(f.Enum) > 0:
 		return " *One of* `" + strings.Join(f.Enum, "`, `") + "`."
 	case f.Min != "" && f.Max != "":
