@@ -16,12 +16,14 @@ func BenchmarkParse(b *testing.B) {
 				r.Parse(der)
 			}
 			b.ReportAllocs()
+			defer certtest.CPU(b)()
 			for i := 0; b.Loop(); i++ {
 				r.Parse(set.Certificates[i%len(set.Certificates)])
 			}
 		})
 		b.Run(set.Name+"/x509", func(b *testing.B) {
 			b.ReportAllocs()
+			defer certtest.CPU(b)()
 			for i := 0; b.Loop(); i++ {
 				if _, err := x509.ParseCertificate(set.Certificates[i%len(set.Certificates)]); err != nil {
 					b.Fatal(err)

@@ -95,7 +95,7 @@ func (x *Encoder) appendDomains(dst []byte) ([]byte, bool) {
 	if x.hasLeaf {
 		dst = append(dst, x.leaf[x.leafs.domainsStart:x.leafs.domainsEnd]...)
 	} else {
-		dst = appendDomains(dst, names)
+		dst, _ = appendDomains(dst, names)
 	}
 	return x.appendCursor(dst), true
 }

@@ -50,10 +50,10 @@ func (w *leafWriter) appendFields(dst []byte, r *certificate.Record, sums *finge
 	dst = strconv.AppendBool(dst, r.IsCA)
 	dst = append(dst, `,"all_domains":`...)
 	w.domainsStart = len(dst)
-	dst = appendDomains(dst, r.Domains())
+	dst, asIs := appendDomains(dst, r.Domains())
 	w.domainsEnd = len(dst)
 	dst = append(dst, `,"extensions":`...)
-	dst = appendExtensions(dst, r, poison)
+	dst = appendExtensions(dst, r, poison, asIs)
 	if problem != "" {
 		dst = append(dst, `,"parse_error":`...)
 		dst = appendText(dst, problem)
@@ -140,15 +140,21 @@ func appendFingerprints(dst []byte, sums *fingerprints) []byte {
 	return append(dst, '"')
 }
 
-func appendDomains(dst []byte, names [][]byte) []byte {
-	dst = append(dst, '[')
-	for i, name := range names {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = appendString(dst, name)
+// appendDomains appends the array of names. asIs says that none needed an escape.
+func appendDomains(dst []byte, names [][]byte) (_ []byte, asIs bool) {
+	if len(names) == 0 {
+		return append(dst, `[]`...), true
 	}
-	return append(dst, ']')
+	asIs = true
+	sep := `["`
+	for _, name := range names {
+		dst = append(dst, sep...)
+		start := len(dst)
+		dst = appendEscaped(dst, name)
+		asIs = asIs && len(dst)-start == len(name) // an escape is longer than what it stands for
+		sep = `","`
+	}
+	return append(dst, `"]`...), asIs
 }
 
 // appendDER appends the as_der field.
@@ -161,8 +167,8 @@ func appendDER(dst, der []byte) []byte {
 	return append(dst, '"')
 }
 
-// appendExtensions appends the extensions object: the texts of those that are there.
-func appendExtensions(dst []byte, r *certificate.Record, poison bool) []byte {
+// appendExtensions appends the extensions object: the texts of those that are there. asIs says that no DNS name needs an escape.
+func appendExtensions(dst []byte, r *certificate.Record, poison, asIs bool) []byte {
 	start := len(dst)
 	dst = appendAccess(dst, r.AccessURIs)
 	if r.AuthorityKeyID != nil {
@@ -182,7 +188,7 @@ func appendExtensions(dst []byte, r *certificate.Record, poison bool) []byte {
 	if r.HasKeyUsage {
 		dst = appendWords(append(dst, `,"keyUsage":"`...), uint(r.KeyUsage), usageWords[:])
 	}
-	dst = appendAltNames(dst, r)
+	dst = appendAltNames(dst, r, asIs)
 	if r.SubjectKeyID != nil {
 		dst = appendKeyID(append(dst, `,"subjectKeyIdentifier":"keyid:`...), r.SubjectKeyID)
 	}
@@ -248,7 +254,7 @@ func appendWords(dst []byte, set uint, words []string) []byte {
 	return append(dst, '"')
 }
 
-func appendAltNames(dst []byte, r *certificate.Record) []byte {
+func appendAltNames(dst []byte, r *certificate.Record, asIs bool) []byte {
 	start := len(dst)
 	sep := `,"subjectAltName":"`
 	for kind, value := range r.AltNames {
@@ -256,7 +262,11 @@ func appendAltNames(dst []byte, r *certificate.Record) []byte {
 		sep = ", "
 		switch kind {
 		case certificate.DNSName:
-			dst = appendEscaped(append(dst, "DNS:"...), value)
+			if dst = append(dst, "DNS:"...); asIs {
+				dst = append(dst, value...)
+			} else {
+				dst = appendEscaped(dst, value)
+			}
 		case certificate.RFC822Name:
 			dst = appendEscaped(append(dst, "email:"...), value)
 		case certificate.IPAddress:
