@@ -127,7 +127,8 @@ type Settings struct {
 	// CatchUpRate bounds the entries per second of all backlogs together. 0: CatchUpFactor (4) times the live rate, at least
 	// CatchUpMin (2,000).
 	CatchUpRate, CatchUpFactor, CatchUpMin float64
-	// MaxLagEntries and MaxLag skip entries of a log that is further behind; 0: never skip.
+	// MaxLagEntries and MaxLag skip entries of a log that is further behind, for whatever reason: a start position in the past
+	// counts too. 0: never skip.
 	MaxLagEntries uint64
 	MaxLag        time.Duration
 	// Pace is for all operators but those in Operators, which is keyed by the operator's name.

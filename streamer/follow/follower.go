@@ -37,6 +37,7 @@ type follower struct {
 	verify  *verifier
 	issuers issuerFetcher
 	begun   bool
+	search  timeSearch
 
 	target   ctlog.TreeHead // read up to here, then compare roots
 	polled   time.Time

@@ -331,3 +331,87 @@ func TestOutOfOrderArrivals(t *testing.T) {
 		}
 	})
 }
+
+// TestSearchByTimeSurvivesFailures: a search that is interrupted goes on.
+func TestSearchByTimeSurvivesFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, eng, n := &fakeLog{page: 256, size: 20_000}, &fakeEngine{}, 0
+		log.fail = func(op string, start, end uint64) error {
+			if n++; op == "entries" && end == start+1 && n%3 == 0 {
+				return &ctlog.Error{Kind: ctlog.RateLimited, Op: op}
+			}
+			return nil
+		}
+		spec := log.spec("log")
+		spec.Start = Start{Kind: StartAtTime, Time: time.UnixMilli(15_000_500)}
+		_, stop := start(t, eng, nil, spec)
+		time.Sleep(time.Hour)
+		stop()
+		wantIndexes(t, eng, spec, sequence(15_001-timeStartSafety, 20_000))
+	})
+}
+
+// TestMaximumLagInTime: after two hours down, a user who wants at most one gets a gap and goes on at the head.
+func TestMaximumLagInTime(t *testing.T) {
+	for _, down := range []time.Duration{30 * time.Minute, 2 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			log, eng, dir := &fakeLog{page: 256, size: 500}, &fakeEngine{}, t.TempDir()
+			spec := log.spec("log")
+			var gaps [][2]uint64
+			options := func(store *Store) func(*Options) {
+				return func(o *Options) {
+					o.Store, o.Settings.MaxLag = store, time.Hour
+					o.OnGap = func(_ *engine.Source, from, to uint64) { gaps = append(gaps, [2]uint64{from, to}) }
+				}
+			}
+			store := openStore(t, dir)
+			_, stop := start(t, eng, options(store), spec)
+			time.Sleep(time.Minute)
+			stop()
+			must(t, store.Close())
+			time.Sleep(down)
+			log.size = 800
+			store = openStore(t, dir)
+			s, stop := start(t, eng, options(store), spec)
+			time.Sleep(time.Minute)
+			log.set(func() { log.size = 900 })
+			time.Sleep(time.Minute)
+			status := statusOf(s, spec)
+			stop()
+			must(t, store.Close())
+			if down < time.Hour {
+				wantIndexes(t, eng, spec, sequence(0, 900))
+				return
+			}
+			wantIndexes(t, eng, spec, append(sequence(0, 500), sequence(800, 900)...))
+			if len(gaps) != 1 || gaps[0] != [2]uint64{500, 800} || status.Skipped != 300 || status.VerifiedSize != 900 {
+				t.Errorf("gaps %v, status %+v", gaps, status)
+			}
+		})
+	}
+}
+
+// TestPositionOfAnEarlierRunBeyondTheTree: a frontend that lags behind a saved position is waited for.
+func TestPositionOfAnEarlierRunBeyondTheTree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, eng, store := &fakeLog{page: 256, size: 300}, &fakeEngine{}, openStore(t, t.TempDir())
+		spec := log.spec("log")
+		spec.MMD = time.Minute
+		must(t, store.Save(map[engine.Fingerprint]LogState{spec.Source.LogID: stateAt(500)}, 0, true))
+		s, stop := start(t, eng, func(o *Options) { o.Store = store }, spec)
+		time.Sleep(5 * time.Minute)
+		status := statusOf(s, spec)
+		if status.Position != 500 || !status.Regressed {
+			t.Errorf("status %+v", status)
+		}
+		log.set(func() { log.size = 600 })
+		time.Sleep(time.Minute)
+		status = statusOf(s, spec)
+		stop()
+		must(t, store.Close())
+		wantIndexes(t, eng, spec, sequence(500, 600))
+		if status.Regressed || status.VerifiedSize != 600 {
+			t.Errorf("status %+v", status)
+		}
+	})
+}

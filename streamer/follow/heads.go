@@ -18,7 +18,6 @@ func (f *follower) observe(head ctlog.TreeHead) {
 		f.setHead(head)
 	case head.Size < latest.Size:
 		f.idle++
-		f.noteRegression(head)
 	case head.Root != latest.Root:
 		f.caughtLying(fmt.Sprintf("two roots for the same size %d", head.Size), latest, head)
 	default:
@@ -26,11 +25,8 @@ func (f *follower) observe(head ctlog.TreeHead) {
 		if head.Timestamp > latest.Timestamp {
 			f.setHead(head)
 		}
-		f.noteSame()
 	}
-	if head.Size < f.position() { // of an earlier run
-		f.noteRegression(head)
-	}
+	f.noteAnswer(head.Size < max(latest.Size, f.position())) // the position may be that of an earlier run
 	f.checkFinal(head)
 }
 

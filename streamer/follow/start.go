@@ -88,12 +88,21 @@ func (f *follower) startIndex(ctx context.Context, head ctlog.TreeHead) (StartKi
 	return StartAtHead, head.Size, nil
 }
 
-// searchTime finds the first entry at or after a time by binary search. Timestamps are only roughly sorted, so it begins some
-// thousand entries earlier.
+// timeSearch is a binary search that goes on where a failed request has interrupted it.
+type timeSearch struct {
+	begun     bool
+	low, high uint64
+}
+
+// searchTime finds the first entry at or after a time. Timestamps are only roughly sorted, so it begins some thousand entries
+// earlier.
 func (f *follower) searchTime(ctx context.Context, head ctlog.TreeHead, at time.Time) (uint64, error) {
-	low, high := uint64(0), head.Size
-	for low < high {
-		middle := low + (high-low)/2
+	s := &f.search
+	if !s.begun {
+		*s = timeSearch{begun: true, high: head.Size}
+	}
+	for s.low < s.high {
+		middle := s.low + (s.high-s.low)/2
 		b, err := f.log.Entries(ctx, head, middle, middle+1)
 		if err != nil {
 			return 0, err
@@ -101,10 +110,10 @@ func (f *follower) searchTime(ctx context.Context, head ctlog.TreeHead, at time.
 		before := len(b.Entries) > 0 && b.Entries[0].Timestamp < uint64(max(at.UnixMilli(), 0))
 		b.Release()
 		if before {
-			low = middle + 1
+			s.low = middle + 1
 		} else {
-			high = middle
+			s.high = middle
 		}
 	}
-	return low - min(low, timeStartSafety), nil
+	return s.low - min(s.low, timeStartSafety), nil
 }

@@ -100,7 +100,8 @@ func (s *Supervisor) Update(settings Settings) {
 	}
 }
 
-// Run follows the logs until ctx ends, and then writes the last checkpoint: the numbering goes on exactly from there.
+// Run follows the logs until ctx ends, and then writes the last checkpoint: the numbering goes on exactly from there. It is
+// called once.
 func (s *Supervisor) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -9,6 +9,9 @@ import (
 	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
 )
 
+// staleProofRetry is the time after which another proof is asked for when one came too late.
+const staleProofRetry = 15 * time.Second
+
 // verifier keeps a log's Merkle frontier: at the verified size, and at the position of the follower, which emits without
 // waiting. Leaf hashes in between are kept, so that a rewind re-emits only what has changed. Only the follower uses it; proofs
 // are fetched beside it and delivered through a channel.
@@ -148,7 +151,7 @@ func (v *verifier) advance(f *ctlog.Frontier) error {
 func (v *verifier) establish(f *ctlog.Frontier, retry time.Duration) error {
 	emitted := v.position > v.base
 	if f.Size != v.base || emitted && (v.first != v.base || v.position != v.base+uint64(len(v.hashes))) {
-		v.again = time.Now().Add(retry)
+		v.again = time.Now().Add(min(retry, staleProofRetry))
 		return nil // more has been emitted in the meantime than hashes are kept of
 	}
 	hashes := v.hashes

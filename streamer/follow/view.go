@@ -65,25 +65,23 @@ func (f *follower) hasHead() (have bool) {
 
 func (f *follower) setHead(h ctlog.TreeHead) {
 	f.look(func(v *view) {
-		v.head, v.hasHead, v.smaller = h, true, time.Time{}
-		v.success = time.Now()
-		v.heads.add(h.Size, v.success)
+		v.head, v.hasHead = h, true
+		v.heads.add(h.Size, time.Now())
 	})
 	f.gauges()
 }
 
-func (f *follower) noteSame() {
-	f.look(func(v *view) { v.success, v.smaller = time.Now(), time.Time{} })
-}
-
-func (f *follower) noteRegression(h ctlog.TreeHead) {
+// noteAnswer notes that the log has answered, and since when with smaller trees than it had before.
+func (f *follower) noteAnswer(smaller bool) {
 	f.look(func(v *view) {
 		v.success = time.Now()
-		if v.smaller.IsZero() {
-			v.smaller = time.Now()
+		switch {
+		case !smaller:
+			v.smaller = time.Time{}
+		case v.smaller.IsZero():
+			v.smaller = v.success
 		}
 	})
-	f.logger.Debug("the log answered with a smaller tree than before; keeping the larger one", "size", h.Size)
 }
 
 // moved advances the position by entries that have been emitted, and what a checkpoint saves with it.
