@@ -12,7 +12,8 @@ import (
 	"github.com/certstream-operator/certstream-operator/internal/testlog"
 )
 
-// TestBacklogPushesNoLiveClientOut lets one log bring a backlog while the other grows, under 100 clients: each gets every entry, without a gap, and live ones do not wait for the backlog's end.
+// TestBacklogPushesNoLiveClientOut lets one log bring a backlog while the other grows, under 100 clients: each gets every entry,
+// without a gap, and live ones do not wait for the backlog's end.
 func TestBacklogPushesNoLiveClientOut(t *testing.T) {
 	const clients, backlog = 100, 2500
 	w := newWorld(t)

@@ -47,6 +47,7 @@ func (s *Streamer) apply(next *config.Loaded, _ []string) error {
 
 // reloaded notes how a reload went.
 func (s *Streamer) reloaded(r config.Reload) {
+	s.metrics.Reloaded(r.Err, r.Hash, len(r.Restart))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r.Err != nil {

@@ -51,6 +51,7 @@ type Streamer struct {
 	tls        *access.TLS
 	publisher  *publish.Publisher
 	fanout     *telemetry.Fanout
+	metrics    *telemetry.Config
 	server     *serve.Server
 	endpoints  *serve.Endpoints
 	network    *network
@@ -80,6 +81,8 @@ func New(o Options) (*Streamer, error) {
 	}
 	s.running.Store(o.Config.Config)
 	s.setLevel(o.Config.LogLevel.Slog())
+	s.metrics = telemetry.NewConfig(s.registry)
+	s.metrics.InForce(o.Config.Hash, 0)
 	if err := s.build(o.Config.Config); err != nil {
 		_ = s.Close() // what has been opened so far
 		return nil, err
