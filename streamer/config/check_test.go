@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-const testKey = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEKLDCw61qHAIp9mt8+QBx92gqIAhp3QhqS6h+bogJAe/FwaCSxMyb2H5xAO2SArXJnzm5vdBGifOcS5SXRZMP9Q=="
+const testKey = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEKLDCw61qHAIp9mt8+QBx92gqIAhp3QhqS6h+bogJ" +
+	"Ae/FwaCSxMyb2H5xAO2SArXJnzm5vdBGifOcS5SXRZMP9Q=="
 
 // TestCheck holds what does not go together, and what it is called.
 func TestCheck(t *testing.T) {
@@ -89,10 +90,22 @@ func TestWarnings(t *testing.T) {
 // TestStateDir holds where state is kept for each way of saying so.
 func TestStateDir(t *testing.T) {
 	for file, want := range map[string][2]string{
-		"":                                       {"", ""},
-		"state: {dir: /data}":                    {"/data", ""},
-		"ct_log: {state_file: /data/state.json}": {"/data/state.json.d", "/data/state.json"},
-		"ct_log: {state_file: x}\nstate: {dir: /data}": {"/data", ""},
+		"": {
+			"",
+			"",
+		},
+		"state: {dir: /data}": {
+			"/data",
+			"",
+		},
+		"ct_log: {state_file: /data/state.json}": {
+			"/data/state.json.d",
+			"/data/state.json",
+		},
+		"ct_log: {state_file: x}\nstate: {dir: /data}": {
+			"/data",
+			"",
+		},
 	} {
 		if dir, from := parse(t, file).StateDir(); dir != want[0] || from != want[1] {
 			t.Errorf("%q: got %q, %q", file, dir, from)

@@ -52,7 +52,7 @@ func (k *checker) paths() {
 	} {
 		key, clean := "protocols.paths."+s.key, path.Clean(s.path)
 		switch {
-		case !strings.HasPrefix(s.path, "/") || strings.ContainsAny(s.path, "?#{} %") || clean != strings.TrimRight(s.path, "/") && s.path != "/":
+		case !isPlainPath(s.path):
 			k.problem(key, "want a path such as /full-stream", "%s is not a plain URL path", quote(s.path))
 		case seen[clean] != "":
 			k.problem(key, "take another", "%s is the path of %s already", s.path, seen[clean])
@@ -61,6 +61,12 @@ func (k *checker) paths() {
 		}
 		seen[clean] = s.key
 	}
+}
+
+// isPlainPath says whether a URL path means what it says: absolute, clean but for a slash at its end, and without patterns.
+func isPlainPath(p string) bool {
+	clean := path.Clean(p) == strings.TrimRight(p, "/") || p == "/"
+	return strings.HasPrefix(p, "/") && clean && !strings.ContainsAny(p, "?#{} %")
 }
 
 func isReserved(p string) bool {
@@ -90,7 +96,8 @@ func (k *checker) addresses() {
 	for i, s := range k.c.AllowedOrigins {
 		u, err := url.Parse(s)
 		if s != "*" && s != "null" && (err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != s) {
-			k.problem(fmt.Sprintf("allowed_origins[%d]", i), "want scheme and host, such as https://example.com", "%s is not an origin", quote(s))
+			k.problem(fmt.Sprintf("allowed_origins[%d]", i), "want scheme and host, such as https://example.com",
+				"%s is not an origin", quote(s))
 		}
 	}
 	proxy := k.c.Network.Proxy.Reveal()
@@ -119,7 +126,8 @@ func ParsePrefix(s string) (netip.Prefix, error) {
 func (k *checker) auth() {
 	a := k.c.Auth
 	if a.Enabled && len(a.Tokens) == 0 && a.TokensDir == "" && a.TokensFile == "" {
-		k.problem("auth.enabled", "set auth.tokens, auth.tokens_dir or auth.tokens_file", "is true, but there is no token, so nobody could connect")
+		k.problem("auth.enabled", "set auth.tokens, auth.tokens_dir or auth.tokens_file",
+			"is true, but there is no token, so nobody could connect")
 	}
 	if a.HeaderName == "" || strings.ContainsFunc(a.HeaderName, notHeaderRune) {
 		k.problem("auth.header_name", "want a name such as Authorization or X-API-Key", "%s cannot be a header", quote(a.HeaderName))

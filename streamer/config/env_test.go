@@ -90,23 +90,55 @@ func TestVariables(t *testing.T) {
 		env  []string
 		want string
 	}{
-		"the file alone":        {nil, "127.0.0.1:1 [x] [] []"},
-		"a variable beats it":   {[]string{"CERTSTREAM_PORT=2", "CERTSTREAM_AUTH_TOKENS=y,z"}, "127.0.0.1:2 [y z] [] []"},
-		"empty is as not set":   {[]string{"CERTSTREAM_PORT=", "WEBSOCKET_LISTEN="}, "127.0.0.1:1 [x] [] []"},
-		"go-certstream's":       {[]string{"WEBSOCKET_LISTEN=:3"}, "0.0.0.0:3 [x] [] []"},
-		"ours beats it":         {[]string{"WEBSOCKET_LISTEN=[::1]:3", "CERTSTREAM_PORT=2"}, "::1:2 [x] [] []"},
-		"others' are not ours":  {[]string{"PATH=/bin", "PORT=3", "CERTSTREAMX=1", "odd"}, "127.0.0.1:1 [x] [] []"},
-		"not settings":          {[]string{"CERTSTREAM_CONFIG=x", "CERTSTREAM_TEST_DATA=y"}, "127.0.0.1:1 [x] [] []"},
-		"a Service's":           {[]string{"CERTSTREAM_PORT=tcp://10.0.0.1:8080", "CERTSTREAM_TCP_PORT=tcp://10.0.0.1:8081", "CERTSTREAM_SERVICE_HOST=10.0.0.1", "CERTSTREAM_SERVICE_PORT_HTTP=8080", "CERTSTREAM_PORT_8080_TCP_ADDR=10.0.0.1", "CERTSTREAM_PORT_8080_TCP=tcp://10.0.0.1:8080", "CERTSTREAM_OPERATOR_SERVICE_PORT=1"}, "127.0.0.1:1 [x] [] []"},
-		"two names of one":      {[]string{"CERTSTREAM_BATCH_SIZE=7", "CERTSTREAM_CT_LOG_BATCH_SIZE=8"}, "127.0.0.1:1 [x] [CERTSTREAM_BATCH_SIZE is ignored, because CERTSTREAM_CT_LOG_BATCH_SIZE says otherwise] []"},
-		"two that agree":        {[]string{"CERTSTREAM_BATCH_SIZE=8", "CERTSTREAM_CT_LOG_BATCH_SIZE=8"}, "127.0.0.1:1 [x] [] []"},
-		"out of bounds":         {[]string{"CERTSTREAM_PORT=70000"}, "127.0.0.1:70000 [x] [] [CERTSTREAM_PORT: 70000 is too large; want at most 65535]"},
-		"unreadable":            {[]string{"CERTSTREAM_PORT=x"}, `127.0.0.1:1 [x] [] [CERTSTREAM_PORT: "x" cannot be read; want a whole number]`},
-		"no address":            {[]string{"WEBSOCKET_LISTEN=8080"}, `127.0.0.1:1 [x] [] [WEBSOCKET_LISTEN: "8080" cannot be read; want host:port, such as :8080 or 127.0.0.1:8080]`},
-		"misspelt":              {[]string{"CERTSTREAM_AUTH_TOKEN=x"}, "127.0.0.1:1 [x] [] [CERTSTREAM_AUTH_TOKEN: is not a known variable; did you mean CERTSTREAM_AUTH_TOKENS?]"},
-		"another server's":      {[]string{"CERTSTREAM_WEBSERVER_LISTEN_PORT=1"}, "127.0.0.1:1 [x] [] [CERTSTREAM_WEBSERVER_LISTEN_PORT: is not a known variable; it is a setting of certstream-server-go: `streamer config import FILE` translates it]"},
-		"nobody's":              {[]string{"CERTSTREAM_QQQQQQQQQQ=1"}, "127.0.0.1:1 [x] [] [CERTSTREAM_QQQQQQQQQQ: is not a known variable; unset it, or see docs/configuration.md]"},
-		"a mapping has no form": {[]string{"CERTSTREAM_CT_LOG_OPERATORS=x"}, "127.0.0.1:1 [x] [] [CERTSTREAM_CT_LOG_OPERATORS: is not a known variable; did you mean CERTSTREAM_LOGS_OPERATORS?]"},
+		"the file alone":       {nil, "127.0.0.1:1 [x] [] []"},
+		"a variable beats it":  {[]string{"CERTSTREAM_PORT=2", "CERTSTREAM_AUTH_TOKENS=y,z"}, "127.0.0.1:2 [y z] [] []"},
+		"empty is as not set":  {[]string{"CERTSTREAM_PORT=", "WEBSOCKET_LISTEN="}, "127.0.0.1:1 [x] [] []"},
+		"go-certstream's":      {[]string{"WEBSOCKET_LISTEN=:3"}, "0.0.0.0:3 [x] [] []"},
+		"ours beats it":        {[]string{"WEBSOCKET_LISTEN=[::1]:3", "CERTSTREAM_PORT=2"}, "::1:2 [x] [] []"},
+		"others' are not ours": {[]string{"PATH=/bin", "PORT=3", "CERTSTREAMX=1", "odd"}, "127.0.0.1:1 [x] [] []"},
+		"not settings":         {[]string{"CERTSTREAM_CONFIG=x", "CERTSTREAM_TEST_DATA=y"}, "127.0.0.1:1 [x] [] []"},
+		"a Service's": {
+			[]string{
+				"CERTSTREAM_PORT=tcp://10.0.0.1:8080", "CERTSTREAM_TCP_PORT=tcp://10.0.0.1:8081",
+				"CERTSTREAM_SERVICE_HOST=10.0.0.1", "CERTSTREAM_SERVICE_PORT_HTTP=8080",
+				"CERTSTREAM_PORT_8080_TCP_ADDR=10.0.0.1", "CERTSTREAM_PORT_8080_TCP=tcp://10.0.0.1:8080",
+				"CERTSTREAM_OPERATOR_SERVICE_PORT=1",
+			},
+			"127.0.0.1:1 [x] [] []",
+		},
+		"two names of one": {
+			[]string{"CERTSTREAM_BATCH_SIZE=7", "CERTSTREAM_CT_LOG_BATCH_SIZE=8"},
+			"127.0.0.1:1 [x] [CERTSTREAM_BATCH_SIZE is ignored, because CERTSTREAM_CT_LOG_BATCH_SIZE says otherwise] []",
+		},
+		"two that agree": {[]string{"CERTSTREAM_BATCH_SIZE=8", "CERTSTREAM_CT_LOG_BATCH_SIZE=8"}, "127.0.0.1:1 [x] [] []"},
+		"out of bounds": {
+			[]string{"CERTSTREAM_PORT=70000"},
+			"127.0.0.1:70000 [x] [] [CERTSTREAM_PORT: 70000 is too large; want at most 65535]",
+		},
+		"unreadable": {
+			[]string{"CERTSTREAM_PORT=x"},
+			`127.0.0.1:1 [x] [] [CERTSTREAM_PORT: "x" cannot be read; want a whole number]`,
+		},
+		"no address": {
+			[]string{"WEBSOCKET_LISTEN=8080"},
+			`127.0.0.1:1 [x] [] [WEBSOCKET_LISTEN: "8080" cannot be read; want host:port, such as :8080 or 127.0.0.1:8080]`,
+		},
+		"misspelt": {
+			[]string{"CERTSTREAM_AUTH_TOKEN=x"},
+			"127.0.0.1:1 [x] [] [CERTSTREAM_AUTH_TOKEN: is not a known variable; did you mean CERTSTREAM_AUTH_TOKENS?]",
+		},
+		"another server's": {
+			[]string{"CERTSTREAM_WEBSERVER_LISTEN_PORT=1"},
+			"127.0.0.1:1 [x] [] [CERTSTREAM_WEBSERVER_LISTEN_PORT: is not a known variable; it is a setting of certstream-server-go: `streamer config import FILE` translates it]",
+		},
+		"nobody's": {
+			[]string{"CERTSTREAM_QQQQQQQQQQ=1"},
+			"127.0.0.1:1 [x] [] [CERTSTREAM_QQQQQQQQQQ: is not a known variable; unset it, or see docs/configuration.md]",
+		},
+		"a mapping has no form": {
+			[]string{"CERTSTREAM_CT_LOG_OPERATORS=x"},
+			"127.0.0.1:1 [x] [] [CERTSTREAM_CT_LOG_OPERATORS: is not a known variable; did you mean CERTSTREAM_LOGS_OPERATORS?]",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, warnings, problems := Parse([]byte(file), tt.env)

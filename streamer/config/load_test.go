@@ -78,7 +78,8 @@ func TestLoadFails(t *testing.T) {
 	if invalid := new(InvalidError); !errors.As(err, &invalid) || err.Error() != want {
 		t.Errorf("got:\n%v\nwant:\n%s", err, want)
 	}
-	if _, err := Load(Options{Search: []string{}, Env: []string{"CERTSTREAM_PORT=x"}}); !strings.Contains(err.Error(), "(environment) has 1 error:") {
+	_, err = Load(Options{Search: []string{}, Env: []string{"CERTSTREAM_PORT=x"}})
+	if err == nil || !strings.Contains(err.Error(), "(environment) has 1 error:") {
 		t.Errorf("without a file: %v", err)
 	}
 }

@@ -71,7 +71,8 @@ func TestRenderedIsRead(t *testing.T) {
 // drawValue sets a leaf to anything its type can hold.
 func drawValue(t *rapid.T, v reflect.Value) {
 	texts := rapid.OneOf(
-		rapid.SampledFrom([]string{"", "yes", "null", "~", "1e3", "0x1", "a: b", "- a", "# x", "&a", "<<", "a\nb", " a ", "é", "'", `"`, "\ttab"}),
+		rapid.SampledFrom([]string{"", "yes", "null", "~", "1e3", "0x1", "a: b", "- a", "# x", "&a", "<<", "a\nb", " a ", "é", "'", `"`,
+			"\ttab"}),
 		rapid.StringMatching(`[ -~]{0,20}`),
 	)
 	switch x := v.Addr().Interface().(type) {

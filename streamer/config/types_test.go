@@ -68,7 +68,8 @@ func TestSecretsStaySecret(t *testing.T) {
 // TestProblemsHideSecrets holds that what is wrong with a secret is said without it.
 func TestProblemsHideSecrets(t *testing.T) {
 	const word = "correct-horse"
-	file := "network: {proxy: \"::" + word + "\"}\nauth: {enabled: true, tokens: [\"" + word + " staple\", {name: [x], token: " + word + "}]}\n"
+	file := "network: {proxy: \"::" + word + "\"}\n" +
+		"auth: {enabled: true, tokens: [\"" + word + " staple\", {name: [x], token: " + word + "}]}\n"
 	problems := Validate([]byte(file), []string{"CERTSTREAM_AUTH_TOKENS=" + word + ",a\tb"})
 	if len(problems) < 2 || strings.Contains(fmt.Sprint(problems), word) {
 		t.Errorf("problems: %v", problems)

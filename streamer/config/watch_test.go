@@ -104,7 +104,8 @@ func TestWatchConfigMap(t *testing.T) {
 		t.Fatalf("reload: %+v", r)
 	}
 	running := w.Running()
-	if running.RateLimit.PerSecond != 2 || running.Port != 8080 || running.Host != "127.0.0.1" || running.Hash != r.Hash || r.Hash == "" {
+	if running.RateLimit.PerSecond != 2 || running.Port != 8080 || running.Host != "127.0.0.1" ||
+		running.Hash != r.Hash || r.Hash == "" {
 		t.Errorf("running: %+v", running)
 	}
 

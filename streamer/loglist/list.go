@@ -248,7 +248,7 @@ func prefix(text string) (string, error) {
 		return "", errors.New("it has no URL")
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery+u.Fragment != "" {
 		return "", fmt.Errorf("%q is not a URL of a log", clip(text))
 	}
 	return strings.TrimRight(text, "/"), nil

@@ -142,7 +142,8 @@ func TestRealOddities(t *testing.T) {
 func TestParseEntries(t *testing.T) {
 	good := newEntry(t, "good")
 	_, spki := newKey(t)
-	tiled := newEntry(t, "tiled").with("url", nil, "submission_url", "https://log.example/t/", "monitoring_url", "https://mon.example/t/")
+	tiled := newEntry(t, "tiled").with("url", nil,
+		"submission_url", "https://log.example/t/", "monitoring_url", "https://mon.example/t/")
 	timestamp := func(s string) entry { return entry{"timestamp": s} }
 	for name, tt := range map[string]struct {
 		entry entry
@@ -215,7 +216,8 @@ func TestParseLog(t *testing.T) {
 	if d := cmp.Diff(want, list.Logs[0]); d != "" {
 		t.Error(d)
 	}
-	if list.Version != "1.7" || !list.Timestamp.Equal(time.Date(2026, 8, 20, 13, 7, 0, 0, time.UTC)) || list.Sequence != list.Timestamp.Unix() {
+	made := time.Date(2026, 8, 20, 13, 7, 0, 0, time.UTC)
+	if list.Version != "1.7" || !list.Timestamp.Equal(made) || list.Sequence != made.Unix() {
 		t.Errorf("list: %+v", list)
 	}
 }

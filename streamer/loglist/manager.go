@@ -350,7 +350,8 @@ func (m *Manager) failed(f *feed, now time.Time, outcome string, err error) {
 		m.deps.Logger.Error("there is no log list yet", args...)
 		return
 	}
-	m.deps.Logger.Warn("the last good log list stays in force", append(args, "version", f.list.Version, "fetched", f.copy.Fetched)...)
+	args = append(args, "version", f.list.Version, "fetched", f.copy.Fetched)
+	m.deps.Logger.Warn("the last good log list stays in force", args...)
 }
 
 func (m *Manager) gauges(f *feed) {
@@ -368,5 +369,5 @@ func (m *Manager) gauges(f *feed) {
 
 // jitter moves a time by up to a tenth either way.
 func jitter(d time.Duration) time.Duration {
-	return d - d/10 + rand.N(d/5+1) //nolint:gosec // to spread load, not to be secret
+	return d - d/10 + rand.N(d/5+1)
 }

@@ -29,33 +29,57 @@ func TestSelection(t *testing.T) {
 		s    Selection
 		want string // what begins with - is not followed
 	}{
-		"default":               {usable, Selection{}, "its state is usable"},
-		"qualified":             {changed(func(l *Log) { l.State = Qualified }), Selection{}, "its state is qualified"},
-		"readonly":              {changed(func(l *Log) { l.State = Readonly }), Selection{}, "its state is readonly"},
-		"pending":               {changed(func(l *Log) { l.State = Pending }), Selection{}, "-its state is pending"},
-		"pending asked for":     {changed(func(l *Log) { l.State = Pending }), Selection{States: []State{Pending}}, "its state is pending"},
-		"no states":             {usable, Selection{States: []State{}}, "-its state is usable"},
-		"test":                  {changed(func(l *Log) { l.Type = "monitoring_only" }), Selection{}, "-is a monitoring only log"},
-		"test, included":        {changed(func(l *Log) { l.Type = "test" }), Selection{Include: []string{"google*"}}, "included by google*"},
-		"excluded and included": {usable, Selection{Include: []string{"*"}, Exclude: []string{"operator:google"}}, "-excluded by operator:google"},
-		"by URL":                {usable, Selection{Exclude: []string{"https://ct.example/argon/"}}, "-excluded by https://ct.example/argon/"},
-		"by id":                 {usable, Selection{Exclude: []string{"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}}, "-excluded by AQAA"},
-		"by hex id":             {usable, Selection{Exclude: []string{"01" + strings.Repeat("00", 31)}}, "-excluded by 0100"},
-		"by another name":       {usable, Selection{Exclude: []string{"Xenon*", "https://x/", "operator:x"}}, "its state is usable"},
-		"operator":              {usable, Selection{Operators: []string{"GOOGLE"}}, "its state is usable"},
-		"other operator":        {usable, Selection{Operators: []string{"Sectigo"}}, "-its operator is not selected"},
-		"name":                  {usable, Selection{Names: []string{"*argon20??h2*"}}, "its state is usable"},
-		"other name":            {usable, Selection{Names: []string{"argon"}}, "-its name is not selected"},
-		"id":                    {usable, Selection{LogIDs: [][32]byte{{2}, {1}}}, "its state is usable"},
-		"other id":              {usable, Selection{LogIDs: [][32]byte{{2}}}, "-its log id is not selected"},
-		"protocol":              {usable, Selection{Protocols: []Protocol{Tiled}}, "-its protocol is rfc6962"},
-		"plain http":            {changed(func(l *Log) { l.URL = "http://x" }), Selection{}, "-is read by plain http"},
-		"plain http allowed":    {changed(func(l *Log) { l.URL = "http://x" }), Selection{AllowHTTP: true}, "its state is usable"},
-		"expired":               {usable, Selection{ExpiresFrom: date("2027-01-01")}, "-its certificates expire before 2027-01-01"},
-		"not all expired":       {usable, Selection{ExpiresFrom: date("2026-12-31")}, "its state is usable"},
-		"too late":              {usable, Selection{ExpiresUntil: date("2026-07-01")}, "-its certificates expire from 2026-07-01 on"},
-		"not too late":          {usable, Selection{ExpiresUntil: date("2026-07-02")}, "its state is usable"},
-		"no interval":           {changed(func(l *Log) { l.From, l.Until = time.Time{}, time.Time{} }), Selection{ExpiresFrom: date("2030-01-01"), ExpiresUntil: date("2030-01-02")}, "its state is usable"},
+		"default":   {usable, Selection{}, "its state is usable"},
+		"qualified": {changed(func(l *Log) { l.State = Qualified }), Selection{}, "its state is qualified"},
+		"readonly":  {changed(func(l *Log) { l.State = Readonly }), Selection{}, "its state is readonly"},
+		"pending":   {changed(func(l *Log) { l.State = Pending }), Selection{}, "-its state is pending"},
+		"pending asked for": {
+			changed(func(l *Log) { l.State = Pending }),
+			Selection{States: []State{Pending}},
+			"its state is pending",
+		},
+		"no states": {usable, Selection{States: []State{}}, "-its state is usable"},
+		"test":      {changed(func(l *Log) { l.Type = "monitoring_only" }), Selection{}, "-is a monitoring only log"},
+		"test, included": {
+			changed(func(l *Log) { l.Type = "test" }),
+			Selection{Include: []string{"google*"}},
+			"included by google*",
+		},
+		"excluded and included": {
+			usable,
+			Selection{Include: []string{"*"}, Exclude: []string{"operator:google"}},
+			"-excluded by operator:google",
+		},
+		"by URL": {
+			usable,
+			Selection{Exclude: []string{"https://ct.example/argon/"}},
+			"-excluded by https://ct.example/argon/",
+		},
+		"by id": {
+			usable,
+			Selection{Exclude: []string{"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}},
+			"-excluded by AQAA",
+		},
+		"by hex id":          {usable, Selection{Exclude: []string{"01" + strings.Repeat("00", 31)}}, "-excluded by 0100"},
+		"by another name":    {usable, Selection{Exclude: []string{"Xenon*", "https://x/", "operator:x"}}, "its state is usable"},
+		"operator":           {usable, Selection{Operators: []string{"GOOGLE"}}, "its state is usable"},
+		"other operator":     {usable, Selection{Operators: []string{"Sectigo"}}, "-its operator is not selected"},
+		"name":               {usable, Selection{Names: []string{"*argon20??h2*"}}, "its state is usable"},
+		"other name":         {usable, Selection{Names: []string{"argon"}}, "-its name is not selected"},
+		"id":                 {usable, Selection{LogIDs: [][32]byte{{2}, {1}}}, "its state is usable"},
+		"other id":           {usable, Selection{LogIDs: [][32]byte{{2}}}, "-its log id is not selected"},
+		"protocol":           {usable, Selection{Protocols: []Protocol{Tiled}}, "-its protocol is rfc6962"},
+		"plain http":         {changed(func(l *Log) { l.URL = "http://x" }), Selection{}, "-is read by plain http"},
+		"plain http allowed": {changed(func(l *Log) { l.URL = "http://x" }), Selection{AllowHTTP: true}, "its state is usable"},
+		"expired":            {usable, Selection{ExpiresFrom: date("2027-01-01")}, "-its certificates expire before 2027-01-01"},
+		"not all expired":    {usable, Selection{ExpiresFrom: date("2026-12-31")}, "its state is usable"},
+		"too late":           {usable, Selection{ExpiresUntil: date("2026-07-01")}, "-its certificates expire from 2026-07-01 on"},
+		"not too late":       {usable, Selection{ExpiresUntil: date("2026-07-02")}, "its state is usable"},
+		"no interval": {
+			changed(func(l *Log) { l.From, l.Until = time.Time{}, time.Time{} }),
+			Selection{ExpiresFrom: date("2030-01-01"), ExpiresUntil: date("2030-01-02")},
+			"its state is usable",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := Resolve([]Log{tt.log}, nil, tt.s)[0]
@@ -73,7 +97,9 @@ func TestSelection(t *testing.T) {
 // TestCustomLogs holds that custom logs come first, beat their twins in the list, and say what is wrong with them.
 func TestCustomLogs(t *testing.T) {
 	_, spki := newKey(t)
-	twin := Log{Name: "listed", Operator: "Z", ID: [32]byte(sha(spki)), Key: spki, URL: "https://twin.example", State: Usable, Protocol: RFC6962}
+	twin := Log{
+		Name: "listed", Operator: "Z", ID: [32]byte(sha(spki)), Key: spki, URL: "https://twin.example", State: Usable, Protocol: RFC6962,
+	}
 	same := Log{Name: "same URL", Operator: "Y", ID: [32]byte{9}, URL: "https://bare.example/log", State: Usable, Protocol: RFC6962}
 	all := Resolve([]Log{twin, same}, []Custom{
 		{Name: "keyed", URL: "https://mine.example/", Key: base64Of(spki), Operator: "Me"},

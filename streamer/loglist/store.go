@@ -85,7 +85,7 @@ func replaceFile(path string, data []byte) error {
 
 // syncDir makes a rename last.
 func syncDir(dir string) error {
-	d, err := os.Open(dir) //nolint:gosec // the state directory
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func NewLogList(r prometheus.Registerer) *LogList {
 		}, []string{"source", "outcome"}),
 		Timestamp: vec("certstream_loglist_timestamp_seconds", "When the log list in force was made, in seconds since 1970."),
 		Fetched:   vec("certstream_loglist_fetched_seconds", "When the log list was last seen to be current, in seconds since 1970."),
-		Stale:     vec("certstream_loglist_stale", "1 while the last look at the log list failed, so that an older one is in force or none."),
+		Stale:     vec("certstream_loglist_stale", "1 while the last look at the log list failed: an older one is in force, or none."),
 		Followed:  logs.WithLabelValues("true"),
 		Left:      logs.WithLabelValues("false"),
 		Warnings:  warnings,

@@ -26,5 +26,5 @@ func run(source, out string) error {
 		_, err = os.Stdout.Write(page)
 		return err
 	}
-	return os.WriteFile(out, page, 0o644) //nolint:gosec // documentation is for all to read
+	return os.WriteFile(out, page, 0o644)
 }
