@@ -294,6 +294,9 @@ func TestFromHTTP(t *testing.T) {
 		{name: "query", url: "/?a=1&token=ab%2Bc&b=2", auth: Auth{QueryToken: true}, want: "[ab+c]", leftOfURL: "/?a=1&b=2"},
 		{name: "query, off", url: "/?token=abc", want: "[]", leftOfURL: "/"},
 		{name: "query, disguised", url: "/sse?%74oken=abc&TOKEN=d&x=%zz", auth: Auth{QueryToken: true}, want: "[abc d]", leftOfURL: "/sse?x=%zz"},
+		{name: "query, no value", url: "/?token", want: "[]", leftOfURL: "/"},
+		{name: "query, old separator", url: "/?a=1;token=abc", want: "[]", leftOfURL: "/?a=1"},
+		{name: "semicolon elsewhere", url: "/?domain=a;b&token=c", want: "[]", leftOfURL: "/?domain=a;b"},
 		{name: "many", url: "/?token=1&token=2&token=3&token=4&token=5", auth: Auth{QueryToken: true}, want: "[1 2 3 4]", leftOfURL: "/"},
 	} {
 		g := newGate(t, Options{Auth: test.auth})

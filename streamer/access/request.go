@@ -79,21 +79,34 @@ func OffersSubprotocol(h http.Header) bool {
 
 // stripToken takes every parameter token out of the URL and returns their values.
 func stripToken(r *http.Request) []string {
-	if !strings.Contains(r.URL.RawQuery, "=") {
+	if r.URL.RawQuery == "" {
 		return nil
 	}
 	var values, kept []string
 	for _, pair := range strings.Split(r.URL.RawQuery, "&") {
-		key, value, _ := strings.Cut(pair, "=")
+		rest, found := stripPair(pair)
+		values = append(values, found...)
+		if rest != "" {
+			kept = append(kept, rest)
+		}
+	}
+	r.URL.RawQuery = strings.Join(kept, "&")
+	r.RequestURI = r.URL.RequestURI()
+	return values
+}
+
+// stripPair takes a parameter token off what stands between two &; semicolons are an old way to separate parameters.
+func stripPair(pair string) (rest string, values []string) {
+	var kept []string
+	for _, part := range strings.Split(pair, ";") {
+		key, value, _ := strings.Cut(part, "=")
 		if decoded, err := url.QueryUnescape(key); err != nil || !strings.EqualFold(decoded, "token") {
-			kept = append(kept, pair)
+			kept = append(kept, part)
 			continue
 		}
 		if decoded, err := url.QueryUnescape(value); err == nil && decoded != "" {
 			values = append(values, decoded)
 		}
 	}
-	r.URL.RawQuery = strings.Join(kept, "&")
-	r.RequestURI = r.URL.RequestURI()
-	return values
+	return strings.Join(kept, ";"), values
 }

@@ -155,6 +155,9 @@ func (f *Filter) addClause(p part, limits Limits) error {
 			return err
 		}
 		if p.field&(domainField|excludeDomainField) != 0 {
+			if strings.Contains(value, " ") {
+				return &Error{p.param, "holds a space, which no name does; in a URL, write + as %2B"}
+			}
 			patterns = withALabels(patterns)
 		}
 		all = append(all, patterns...)

@@ -80,6 +80,7 @@ func TestErrorsNameParameterAndFix(t *testing.T) {
 		{Query{Domain: Values{"("}}, "domain", "missing closing )"},
 		{Query{Domain: Values{"*.example.com"}}, "domain", "put \\ before"},
 		{Query{Issuer: Values{""}}, "issuer", "is empty"},
+		{Query{Domain: Values{`[a-z] \.com`}}, "domain", "write + as %2B"},
 		{Query{Source: Values{strings.Repeat("x", 257)}}, "source", "shorten it to 256"},
 		{Query{ExcludeDomain: Values{"a{1001}"}}, "exclude_domain", "repeat count"},
 		{Query{ExcludeIssuer: Values{"[a-q]{500}"}}, "exclude_issuer", "instructions, more than 400"},

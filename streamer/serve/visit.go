@@ -2,7 +2,9 @@ package serve
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/certstream-operator/certstream-operator/streamer/access"
 	"github.com/certstream-operator/certstream-operator/streamer/engine"
@@ -78,7 +80,10 @@ func (v *visit) turnAway() {
 
 // parseHTTP reads what a request's URL and headers say about the stream wanted.
 func (v *visit) parseHTTP(r *http.Request) error {
-	values := r.URL.Query()
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil { // a filter that is left out in silence would let everything through
+		return fmt.Errorf("the URL's parameters cannot be read: %w; write %% as %%25 and ; as %%3B", err)
+	}
 	query, err := filter.ParseValues(values)
 	if err != nil {
 		return err
