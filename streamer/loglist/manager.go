@@ -243,13 +243,13 @@ func (m *Manager) Run(ctx context.Context) error {
 		case <-m.poke:
 		case <-timer.C:
 		}
-		m.refresh(ctx)
+		m.Refresh(ctx)
 		timer.Reset(time.Until(m.nextDue()))
 	}
 }
 
-// refresh looks at the sources that are due.
-func (m *Manager) refresh(ctx context.Context) {
+// Refresh looks once at every source that is due, for those who do not want Run. It must not be called while Run runs.
+func (m *Manager) Refresh(ctx context.Context) {
 	m.mu.Lock()
 	var due []*feed
 	for _, f := range m.feeds {

@@ -310,3 +310,15 @@ func TestRunEnds(t *testing.T) {
 		}
 	})
 }
+
+// TestRefreshOnce holds that one look is to be had without Run.
+func TestRefreshOnce(t *testing.T) {
+	b := newBench(t)
+	b.put(t, testURL, listOf(t, 1, newEntry(t, "one")))
+	m := New(b.opts, b.deps)
+	m.Refresh(t.Context())
+	m.Refresh(t.Context())
+	if got := followed(m); got != "one" || b.web.asked(testURL) != 1 {
+		t.Errorf("follows %q after asking %d times", got, b.web.asked(testURL))
+	}
+}

@@ -16,7 +16,8 @@ const intro = `# Configuration
 <!-- Generated from streamer/config by "go generate ./streamer/config"; do not edit. -->
 
 Every setting has a key in a YAML file, a default, and in most cases an environment variable. Variables beat the file, also
-when the file is read again. An empty variable is as if not set; lists in variables are separated by commas.
+when the file is read again. An empty variable is as if not set; lists in variables are separated by commas. What Kubernetes
+puts into the environment for Services (` + "`CERTSTREAM_PORT=tcp://…`" + `) is left alone.
 
 The file is the first of: what ` + "`--config`" + ` names, what ` + "`CERTSTREAM_CONFIG`" + ` names, ` + "`./config.yaml`" + `, ` +
 	"`./config.yml`" + `, ` + "`/etc/certstream/config.yaml`" + `. Having none is fine.
