@@ -78,5 +78,26 @@ func cutSize(start, n uint64) uint64 {
 func (p *pager) shrink() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.size, p.full = max(1, p.size/2), 0
+	p.less(1)
+}
+
+// leastRefused is the size below which a refusal has other reasons.
+const leastRefused = 32
+
+// refused is told that a request for n entries was refused. Where no answer has ever been as long, its size may be the reason:
+// CTFE answers 429 for pages beyond what its backend's messages hold.
+func (p *pager) refused(n uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n > p.most {
+		p.less(leastRefused)
+	}
+}
+
+// less halves the page, down to some size. If it had just been doubled, that will be tried less often.
+func (p *pager) less(least uint64) {
+	if p.probing {
+		p.probe = min(2*p.probe, lastProbe)
+	}
+	p.size, p.full, p.probing = min(p.size, max(least, p.size/2)), 0, false
 }

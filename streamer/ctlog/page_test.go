@@ -79,3 +79,31 @@ func TestShrinkEndsAtOne(t *testing.T) {
 		t.Errorf("page %d", p.get())
 	}
 }
+
+// TestRefusedPagesBecomeSmaller has a log that answers 429 beyond what its backend can carry, as CTFE does, and one that
+// answers 429 for other reasons: its pages stay as long as they have been seen to be.
+func TestRefusedPagesBecomeSmaller(t *testing.T) {
+	p := newPager(1024)
+	for range 10 {
+		p.refused(p.get())
+	}
+	if p.get() != leastRefused {
+		t.Errorf("page %d after ten refusals", p.get())
+	}
+	p = newPager(256)
+	p.learn(0, 256, 256)
+	p.refused(256)
+	if p.get() != 256 {
+		t.Errorf("page %d: a proven page was made smaller", p.get())
+	}
+	for i := range uint64(2 * firstProbe) {
+		p.learn(256*i, 256*i+256, 256)
+	}
+	if p.get() != 512 {
+		t.Fatalf("page %d: nothing more was tried", p.get())
+	}
+	p.refused(512)
+	if p.get() != 256 || p.probe != 2*firstProbe {
+		t.Errorf("page %d after a refused trial, the next one after %d answers", p.get(), p.probe)
+	}
+}

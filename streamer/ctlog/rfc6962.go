@@ -113,14 +113,14 @@ func (l *rfc6962) Entries(ctx context.Context, head TreeHead, start, end uint64)
 		missing: []int{http.StatusBadRequest, http.StatusNotFound},
 	})
 	if err != nil {
-		l.shrinkAfter(err)
+		l.shrinkAfter(err, end-start)
 		return nil, err
 	}
 	m := newBatch()
 	m.Bytes = len(a.b)
 	m.body, err = a.parse(l.o.MaxBody, func(body *buffer) error { return m.decodeEntries(body.b, start, int(end-start)) })
 	if err != nil {
-		l.shrinkAfter(err)
+		l.shrinkAfter(err, end-start)
 		return nil, &Error{Kind: Malformed, Op: op, Status: http.StatusOK, Err: err}
 	}
 	l.page.learn(start, end, uint64(len(m.entries)))
@@ -133,9 +133,13 @@ func badRange(start, end, size uint64) error {
 }
 
 // shrinkAfter makes the next page smaller when this one was too much for the log, or for us.
-func (l *rfc6962) shrinkAfter(err error) {
-	if errors.Is(err, errSlow) || errors.Is(err, errTooLarge) {
+func (l *rfc6962) shrinkAfter(err error, n uint64) {
+	e := (*Error)(nil)
+	switch {
+	case errors.Is(err, errSlow) || errors.Is(err, errTooLarge):
 		l.page.shrink()
+	case errors.As(err, &e) && (e.Kind == RateLimited || e.Kind == ServerError):
+		l.page.refused(n)
 	}
 }
 
