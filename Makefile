@@ -46,11 +46,11 @@ bin/streamer: ## Build the streamer for this machine into bin/.
 
 .PHONY: image
 image: build ## Build image tarballs of the Dockerfile's streamer target into dist/, without a container engine.
+	@hack/mkimage/rootfs.sh dist/rootfs
 	@for platform in $(PLATFORMS); do \
-	  go run ./hack/mkimage -dockerfile Dockerfile -target streamer -platform $$platform -name $(IMAGE) \
-	    -arg VERSION=$(VERSION) -arg COMMIT=$(COMMIT) -from build=dist/rootfs-$${platform#*/} \
-	    -file /out/streamer=dist/streamer-$${platform%/*}-$${platform#*/} \
-	    -o dist/streamer-image-$${platform%/*}-$${platform#*/}.tar; \
+	  file=$${platform%/*}-$${platform#*/}; \
+	  go run ./hack/mkimage -target streamer -platform $$platform -name $(IMAGE) -arg VERSION=$(VERSION) -arg COMMIT=$(COMMIT) \
+	    -file /out/rootfs=dist/rootfs -file /out/streamer=dist/streamer-$$file -o dist/streamer-image-$$file.tar; \
 	done
 
 .PHONY: generate

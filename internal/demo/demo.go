@@ -95,6 +95,8 @@ func (o *Options) config(logs *logs, tls *authority) *config.Config {
 	c.Network.AllowHTTP, c.Network.AllowPrivateAddresses = true, true
 	c.CTLog.Start = config.Start{Mode: config.StartHead, Back: 20}
 	c.CTLog.PollIntervalMS = 200
+	// These logs bear what a public log would not.
+	c.CTLog.RequestsPerSecond, c.CTLog.CatchUpRate = 1000, int(max(4*o.Rate, 2000))
 	c.CTLog.PartialTileInterval = config.Duration(5 * time.Second)
 	c.Drain = config.Drain{Period: config.Duration(time.Second)}
 	c.HotReload.Enabled = false

@@ -41,7 +41,7 @@ func startLogs(corpus string, rate float64) (*logs, error) {
 		return nil, err
 	}
 	l := &logs{
-		classic: testlog.New(testlog.Options{Name: "Demo RFC 6962 log", Operator: "Demo", Align: true}),
+		classic: testlog.New(testlog.Options{Name: "Demo RFC 6962 log", Operator: "Demo", Align: true, MaxGetEntries: 1024}),
 		static:  testlog.New(testlog.Options{Name: "Demo tiled log", Operator: "Demo", Static: true}),
 		source:  mix(entries, testlog.NewCA("Demo CA"), rate),
 		rate:    rate,

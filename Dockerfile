@@ -1,0 +1,34 @@
+# Static programs on an empty base, for linux/amd64 and linux/arm64:
+#
+#   docker buildx build --platform linux/amd64,linux/arm64 --target streamer .
+#
+# Without a container engine, `make image` builds the same image from this file (hack/mkimage).
+
+FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG TARGETOS TARGETARCH VERSION=unknown COMMIT=unknown
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -buildvcs=false \
+      -ldflags "-s -w -X main.version=$VERSION -X main.commit=$COMMIT" -o /out/streamer ./cmd/streamer \
+ && hack/mkimage/rootfs.sh /out/rootfs
+
+FROM scratch AS streamer
+ARG VERSION=unknown
+ARG COMMIT=unknown
+LABEL org.opencontainers.image.title="certstream-operator streamer" \
+      org.opencontainers.image.description="Streams Certificate Transparency logs over WebSocket, SSE and TCP" \
+      org.opencontainers.image.source="https://github.com/certstream-operator/certstream-operator" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$COMMIT"
+# /app (where a mounted config.yaml is found), /app/state and /data are there and belong to the user, so that volumes
+# mounted on them can be written.
+COPY --from=build --chown=65532:65532 /out/rootfs/ /
+COPY --from=build /out/streamer /streamer
+WORKDIR /app
+USER 65532:65532
+EXPOSE 8080 8081
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/streamer"]
