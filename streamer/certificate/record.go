@@ -19,7 +19,7 @@ const (
 	maxListed     = 1024    // access descriptions, policies
 	maxText       = 1 << 16 // bytes of a serial number, a key identifier, a distinguished name's or access description's values
 	maxProblem    = 240     // bytes of the text that says what is wrong
-	keptNames     = 4096    // room for names kept from one certificate to the next
+	keptNames     = 8192    // room for names kept from one certificate to the next
 )
 
 // Record is a certificate as messages need it. Its slices borrow from the DER and from the Record itself: they are good until
