@@ -121,3 +121,23 @@ func makePlan(streams map[streamKey]*Stream) *plan {
 	}
 	return made
 }
+
+// StreamInfo describes a stream that has readers.
+type StreamInfo struct {
+	Kind    message.Kind
+	Framing feed.Framing
+	// Filter is the canonical filter, empty without one.
+	Filter  string
+	Readers int
+}
+
+// Streams lists the streams that have readers, in no order.
+func (p *Publisher) Streams() []StreamInfo {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := make([]StreamInfo, 0, len(p.streams))
+	for key, s := range p.streams {
+		list = append(list, StreamInfo{key.kind, key.framing, key.filter, s.readers})
+	}
+	return list
+}

@@ -12,9 +12,8 @@ import (
 
 // Policy of slow clients.
 const (
-	stuckAfter = 30 * time.Second // without a byte taken
-	gapWindow  = 60 * time.Second // in which the third gap ends the connection
-	tlsChunk   = 16 << 10         // what a client under TLS is given at a time: a record
+	gapWindow = 60 * time.Second // in which the third gap ends the connection
+	tlsChunk  = 16 << 10         // what a client under TLS is given at a time: a record
 )
 
 // run writes for a client that is behind, or whose socket was full, until it has caught up. It waits where the worker must
@@ -131,9 +130,9 @@ func (s *pieceSink) write(b []byte) (int, error) {
 
 // expect gives the client, if it has just taken something, time to take more. Called with mu held.
 func (c *conn) expect(moved bool) {
-	wait := stuckAfter
+	wait := c.server.patience.stuck
 	if c.bye != nil {
-		wait = closeWait
+		wait = c.server.patience.closing
 	}
 	if moved {
 		_ = c.nc.SetWriteDeadline(time.Now().Add(wait))

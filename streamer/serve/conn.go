@@ -3,7 +3,6 @@ package serve
 import (
 	"bytes"
 	"errors"
-	"io"
 	"net"
 	"os"
 	"sync"
@@ -20,10 +19,21 @@ import (
 const (
 	maxVisit   = 256 << 10 // bytes written for a client before the next one has its turn
 	maxControl = 4 << 10   // bytes of control frames waiting for a client that does not read
-	closeWait  = 5 * time.Second
-	lingerWait = 2 * time.Second
-	lingerMax  = 256 << 10
+	lingerMax  = 256 << 10 // bytes read and forgotten from a client that has been told goodbye
 )
+
+// patience is how long clients are waited for.
+type patience struct {
+	hello   time.Duration // for a TCP client to say what it wants
+	stuck   time.Duration // for a client whose socket is full to take a byte
+	closing time.Duration // the same, when all it is to take is the rest and a goodbye
+	linger  time.Duration // for a client to answer the goodbye
+	pong    time.Duration // for a client to be heard of: three pings
+}
+
+func defaultPatience() patience {
+	return patience{hello: 5 * time.Second, stuck: 30 * time.Second, closing: 5 * time.Second, linger: 2 * time.Second, pong: 90 * time.Second}
+}
 
 // state says who writes to a connection. It changes under conn.mu only:
 //
@@ -57,6 +67,7 @@ type conn struct {
 	resumed bool // the client is being given what it asked for with a cursor
 	stream  *publish.Stream
 	out     []byte   // goes out before anything else; ends where a frame ends
+	control int      // bytes of control frames among them
 	next    uint64   // number of the next frame of the feed
 	offset  uint64   // every entry up to here has been evaluated for this client
 	bye     *goodbye // how to end, once everything before is out
@@ -156,7 +167,7 @@ func (c *conn) stepOut(w *writer, to sink) (int, progress) {
 	w.bytes += n
 	c.out = c.out[n:]
 	if len(c.out) == 0 {
-		c.out = nil
+		c.out, c.control = nil, 0
 	}
 	return n, progressOf(err)
 }
@@ -246,7 +257,7 @@ func (c *conn) leave(g *goodbye) {
 	}
 	c.bye = g
 	if c.state == running {
-		_ = c.nc.SetWriteDeadline(time.Now().Add(closeWait))
+		_ = c.nc.SetWriteDeadline(time.Now().Add(c.server.patience.closing))
 	}
 	c.nudge()
 }
@@ -267,7 +278,7 @@ func (c *conn) end(reason string, graceful bool) {
 	c.state, c.ends, c.out = ended, reason, nil
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	if graceful && ok && half.CloseWrite() == nil {
-		_ = c.nc.SetReadDeadline(time.Now().Add(lingerWait))
+		_ = c.nc.SetReadDeadline(time.Now().Add(c.server.patience.linger))
 	} else {
 		_ = c.nc.SetDeadline(time.Unix(1, 0)) // reads and writes at work fail
 	}
@@ -290,10 +301,30 @@ func (c *conn) forget() {
 	}
 }
 
-// linger reads what the peer still sends, so that closing does not reset the connection before it has read our last bytes.
+// linger reads and forgets what the peer still sends, until our last bytes are out and it has closed or had time to: closing
+// with something unread would reset the connection, and the peer might lose what is on its way.
 func (c *conn) linger() {
-	_ = c.nc.SetReadDeadline(time.Now().Add(lingerWait))
-	_, _ = io.CopyN(io.Discard, c.nc, lingerMax)
+	var buf [512]byte
+	for left := lingerMax; left > 0; {
+		n, err := c.nc.Read(buf[:])
+		over := c.hasEnded()
+		if over {
+			left -= n
+		}
+		switch {
+		case err == nil:
+		case over || !errors.Is(err, os.ErrDeadlineExceeded):
+			return
+		default:
+			_ = c.nc.SetReadDeadline(time.Now().Add(c.server.patience.linger))
+		}
+	}
+}
+
+func (c *conn) hasEnded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state == ended
 }
 
 // Read implements net.Conn for gorilla: whoever is heard of is alive.
@@ -315,7 +346,7 @@ func (c *conn) armRead() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state != ended && c.bye == nil {
-		_ = c.nc.SetReadDeadline(time.Now().Add(pongWait))
+		_ = c.nc.SetReadDeadline(time.Now().Add(c.server.patience.pong))
 	}
 }
 
@@ -336,10 +367,11 @@ func (c *conn) Write(p []byte) (int, error) {
 	switch {
 	case p[0] == finClose:
 		c.bye = &goodbye{reason: reasonClient, frame: bytes.Clone(p)}
-	case c.stream != nil && len(c.out) > maxControl:
-		return 0, errFull
+	case c.stream != nil && c.control+len(p) > maxControl:
+		return len(p), nil // pongs for somebody who does not read: only the latest counts (RFC 6455 §5.5.3)
 	default:
 		c.out = append(c.out, p...)
+		c.control += len(p)
 	}
 	c.nudge()
 	return len(p), nil

@@ -30,7 +30,7 @@ func (s *Server) Drain(ctx context.Context, over time.Duration) {
 		}
 		c.leave(&goodbye{reason: reasonDrain, frame: c.drainFrame(), flush: true})
 	}
-	pause(ctx, empty, closeWait)
+	pause(ctx, empty, s.patience.closing)
 	for _, c := range s.list() {
 		c.abort(reasonDrain)
 	}

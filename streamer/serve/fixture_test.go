@@ -49,6 +49,7 @@ type rigOptions struct {
 	settings     func(*Settings)
 	tls          bool
 	sendBuffer   int // of the server's sockets; 0 is the system's
+	patience     func(*patience)
 }
 
 // smallBuffers makes the server's sockets fill early.
@@ -84,6 +85,9 @@ func newRig(t testing.TB, o rigOptions) *rig {
 		o.settings(&settings)
 	}
 	r.server = New(Options{Publisher: r.publisher, Engine: r.window, Gate: gate, Metrics: r.metrics, Log: log, Settings: settings})
+	if o.patience != nil {
+		o.patience(&r.server.patience)
+	}
 	r.http = httptest.NewUnstartedServer(r.server)
 	r.http.Listener = smallBuffers{r.http.Listener, o.sendBuffer}
 	if o.tls {
@@ -131,20 +135,40 @@ func (r *rig) add(n int) {
 	}
 }
 
+// addBig appends an entry whose message no small socket buffer holds whole.
+func (r *rig) addBig() {
+	r.Helper()
+	r.index++
+	batch := []engine.Entry{{Source: source, Index: r.index, DER: bigCertificate()}}
+	if _, _, err := r.window.Append(context.Background(), batch); err != nil {
+		r.Error(err)
+	}
+}
+
+var bigCertificate = sync.OnceValue(func() []byte {
+	names := make([]string, 3000)
+	for i := range names {
+		names[i] = fmt.Sprintf("name%d.example.org", i)
+	}
+	return issue(names)
+})
+
 // template is a certificate with a name of 20 characters, which certificateFor replaces: a broken signature is of no interest.
-var template = sync.OnceValue(func() []byte {
+var template = sync.OnceValue(func() []byte { return issue([]string{placeholder}) })
+
+func issue(names []string) []byte {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		panic(err)
 	}
-	cert := &x509.Certificate{SerialNumber: big.NewInt(4711), Subject: pkix.Name{CommonName: placeholder}, DNSNames: []string{placeholder},
+	cert := &x509.Certificate{SerialNumber: big.NewInt(4711), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
 		NotBefore: time.Unix(1e9, 0), NotAfter: time.Unix(2e9, 0)}
 	der, err := x509.CreateCertificate(rand.Reader, cert, cert, key.Public(), key)
 	if err != nil {
 		panic(err)
 	}
 	return der
-})
+}
 
 const placeholder = "nxxxxxxxx.example.org"
 

@@ -106,6 +106,7 @@ type Server struct {
 	batches   atomic.Uint64 // published
 	clients   atomic.Int64
 	draining  atomic.Bool
+	patience  patience
 
 	goroutines sync.WaitGroup
 	mu         sync.Mutex
@@ -123,6 +124,7 @@ func New(o Options) *Server {
 		gate:       o.Gate,
 		handler:    o.Handler,
 		log:        o.Log,
+		patience:   defaultPatience(),
 		metrics:    o.Metrics,
 		upgrader:   newUpgrader(),
 		conns:      map[*conn]struct{}{},

@@ -19,11 +19,8 @@ import (
 	"github.com/certstream-operator/certstream-operator/streamer/message"
 )
 
-// Bounds of what a TCP client says first.
-const (
-	helloWait = 5 * time.Second
-	maxHello  = 16 << 10
-)
+// maxHello bounds the line that a TCP client may say first.
+const maxHello = 16 << 10
 
 // hello is the JSON line with which a TCP client may begin.
 type hello struct {
@@ -93,7 +90,7 @@ func (s *Server) serveTCP(nc net.Conn) {
 		refusal = s.enter(v, req)
 	}
 	if refusal != nil {
-		sayAndClose(nc, refusal.Line())
+		s.sayAndClose(nc, refusal.Line())
 		return
 	}
 	c := s.add(nc, v)
@@ -107,9 +104,9 @@ func (s *Server) serveTCP(nc net.Conn) {
 }
 
 // sayAndClose gives a refused client time to read why.
-func sayAndClose(nc net.Conn, line []byte) {
+func (s *Server) sayAndClose(nc net.Conn, line []byte) {
 	defer nc.Close()
-	_ = nc.SetDeadline(time.Now().Add(lingerWait))
+	_ = nc.SetDeadline(time.Now().Add(s.patience.linger))
 	if _, err := nc.Write(line); err != nil {
 		return
 	}
@@ -121,14 +118,14 @@ func sayAndClose(nc net.Conn, line []byte) {
 // greet reads what a client says first. The visit is nil when the connection is gone; the error is for the client.
 func (s *Server) greet(nc net.Conn) (v *visit, token string, err error) {
 	if t, ok := nc.(*tls.Conn); ok {
-		_ = nc.SetDeadline(time.Now().Add(2 * helloWait))
+		_ = nc.SetDeadline(time.Now().Add(2 * s.patience.hello))
 		if t.Handshake() != nil {
 			return nil, "", nil
 		}
 		_ = nc.SetDeadline(time.Time{})
 	}
 	v = &visit{kind: message.Lite, framing: feed.Lines}
-	_ = nc.SetReadDeadline(time.Now().Add(helloWait))
+	_ = nc.SetReadDeadline(time.Now().Add(s.patience.hello))
 	var first [1]byte
 	n, err := nc.Read(first[:])
 	if n == 0 {
@@ -143,7 +140,7 @@ func (s *Server) greet(nc net.Conn) (v *visit, token string, err error) {
 	case 'd':
 		v.kind = message.Domains
 	case '{':
-		_ = nc.SetReadDeadline(time.Now().Add(helloWait))
+		_ = nc.SetReadDeadline(time.Now().Add(s.patience.hello))
 		line, err := readLine(nc)
 		if err != nil {
 			return v, "", err

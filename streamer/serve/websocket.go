@@ -24,8 +24,7 @@ const (
 	maxMessage   = 4 << 10
 	floodMax     = 200 // messages and pings
 	floodWindow  = 10 * time.Second
-	pongWait     = 90 * time.Second // three pings
-	maxCloseText = 123              // RFC 6455 §5.5
+	maxCloseText = 123 // RFC 6455 §5.5
 )
 
 // Close codes (RFC 6455 §7.4.1 and its registry).
