@@ -330,3 +330,31 @@ func row13(r *rig) {
 	r.complete(log, 0)
 	r.failedAs(ctlog.BadSignature)
 }
+
+// TestBusyTiledLogIsReadByFullTiles: a tile that fills within seconds is not waited for as a partial one would be, and no tile
+// is fetched twice.
+func TestBusyTiledLogIsReadByFullTiles(t *testing.T) {
+	bubble(t, func(r *rig) {
+		log, spec := r.serve(testlog.Options{Static: true}, pool()[:100]...)
+		r.start(spec)
+		r.caughtUp(time.Minute, log)
+		worst := uint64(0)
+		for i := range 120 {
+			log.Append(pool()[10*i : 10*i+100]...)
+			log.Publish()
+			time.Sleep(time.Second)
+			worst = max(worst, r.status().LagEntries)
+		}
+		r.caughtUp(time.Minute, log)
+		r.complete(log, 0)
+		if worst > 900 {
+			r.Errorf("%d entries behind at 100 entries/s", worst)
+		}
+		if again := log.Stats.Repeated(testlog.DataTile); len(again) > 0 {
+			r.Errorf("tiles fetched more than once: %v", again)
+		}
+		if n := log.Stats.Kind(testlog.PartialDataTile).Requests; n > 15 {
+			r.Errorf("%d partial tiles in two minutes, want one in ten seconds at most", n)
+		}
+	})
+}

@@ -5,6 +5,7 @@ package follow
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
@@ -131,7 +132,7 @@ type Settings struct {
 	// counts too. 0: never skip.
 	MaxLagEntries uint64
 	MaxLag        time.Duration
-	// Pace is for all operators but those in Operators, which is keyed by the operator's name.
+	// Pace is for all operators but those in Operators, which is keyed by the operator's name in any case.
 	Pace      Pace
 	Operators map[string]Pace
 }
@@ -167,8 +168,10 @@ func (s Settings) withDefaults() Settings {
 
 // pace is what holds for an operator.
 func (s *Settings) pace(operator string) Pace {
-	if p, ok := s.Operators[operator]; ok {
-		return p.withDefaults()
+	for name, p := range s.Operators {
+		if strings.EqualFold(name, operator) {
+			return p.withDefaults()
+		}
 	}
 	return s.Pace
 }

@@ -352,7 +352,7 @@ func (f *follower) failed(err error) time.Duration {
 		kind, asked = e.Kind, e.RetryAfter
 	}
 	if kind == ctlog.NotYet && e.Status == 0 {
-		return max(asked, s.PollMin) // a partial tile that is not due: no failure
+		return min(or(asked, s.PollMin), s.PollMin) // a partial tile that is not due is no failure, and it may have filled soon
 	}
 	switch kind {
 	case ctlog.Forbidden:

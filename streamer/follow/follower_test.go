@@ -415,3 +415,46 @@ func TestPositionOfAnEarlierRunBeyondTheTree(t *testing.T) {
 		}
 	})
 }
+
+// TestSkipInDoubtForgetsTheRewind: a rewind that was planned before a skip must not lead back behind it.
+func TestSkipInDoubtForgetsTheRewind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, eng := &fakeLog{page: 256, size: 500, changed: map[uint64]byte{450: 1}}, &fakeEngine{}
+		spec := log.spec("log")
+		s, stop := start(t, eng, func(o *Options) { o.Settings.MaxLagEntries = 600 }, spec)
+		time.Sleep(time.Minute)
+		if statusOf(s, spec).Doubt == "" {
+			t.Error("no doubt about a wrong entry")
+		}
+		log.set(func() { log.size = 5000 })
+		time.Sleep(time.Minute)
+		log.set(func() { log.size = 5100 })
+		time.Sleep(20 * time.Minute)
+		status := statusOf(s, spec)
+		stop()
+		wantIndexes(t, eng, spec, append(sequence(0, 500), sequence(5000, 5100)...))
+		if status.Rewinds != 0 || status.VerifiedSize != 5100 || status.Doubt != "" {
+			t.Errorf("status %+v", status)
+		}
+	})
+}
+
+// TestWrongForeverRepeatsNothing: entries that stay wrong are emitted once, though they are read twice and proofs in between
+// find them before all of what was emitted has been read again.
+func TestWrongForeverRepeatsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, eng := &fakeLog{page: 256, size: 16_000, changed: map[uint64]byte{1000: 1}, latency: 50 * time.Millisecond}, &fakeEngine{}
+		spec := log.spec("log")
+		spec.Start = Start{Kind: StartAtIndex}
+		s, stop := start(t, eng, nil, spec)
+		time.Sleep(time.Hour)
+		status := statusOf(s, spec)
+		stop()
+		if n := uint64(len(eng.indexes(spec.Source.LogID))); n != 16_000+status.Repeats || status.Repeats > maxUnverified {
+			t.Errorf("%d emitted, %d counted as repeats", n, status.Repeats)
+		}
+		if status.Rewinds != 1 || status.Mismatches != 2 || status.VerifiedSize != 16_000 {
+			t.Errorf("status %+v", status)
+		}
+	})
+}

@@ -52,7 +52,6 @@ func (f *follower) caughtLying(why string, a, b ctlog.TreeHead) {
 		return
 	}
 	f.condemn = why
-	f.rewind = rewind{}
 	f.distrust("the log misbehaved: " + why)
 	f.countMisbehaviour()
 	f.logger.Error("the log misbehaved; it is streamed marked unverified from here on", "why", why,
@@ -82,7 +81,6 @@ func (f *follower) mismatch(why string) {
 	f.countMismatch()
 	s := f.shared.settings()
 	if f.rewind.again {
-		f.rewind = rewind{}
 		f.logger.Error("entries read twice do not match the log's tree; streaming goes on marked unverified", "why", why,
 			"verified", f.verify.verified.Size, "position", f.position())
 		f.distrust(why + ", read twice")

@@ -89,11 +89,14 @@ func (s *Supervisor) SetLogs(specs []LogSpec) {
 // Update changes the settings of all followers.
 func (s *Supervisor) Update(settings Settings) {
 	settings = settings.withDefaults()
-	s.shared.current.Store(&settings)
+	old := s.shared.current.Swap(&settings)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for operator, p := range s.pacers {
 		p.set(settings.pace(operator))
+	}
+	if settings.PollMin == old.PollMin && settings.PollMax == old.PollMax && settings.ReadOnlyPoll == old.ReadOnlyPoll {
+		return
 	}
 	for _, f := range s.followers {
 		f.nudge()

@@ -67,7 +67,7 @@ func (v *verifier) add(leaf ctlog.Hash) {
 	if len(v.hashes) == 0 {
 		v.first = v.position
 	}
-	if v.position == v.first+uint64(len(v.hashes)) && len(v.hashes) < maxUnverified {
+	if (v.known || v.pending) && v.position == v.first+uint64(len(v.hashes)) && len(v.hashes) < maxUnverified {
 		v.hashes = append(v.hashes, leaf)
 	}
 	if v.known {

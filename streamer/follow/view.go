@@ -132,8 +132,10 @@ func (f *follower) trust(frontier ctlog.Frontier) {
 	f.showTree()
 }
 
+// distrust says that the stream is unverified from here on. What was emitted before a rewind stays known.
 func (f *follower) distrust(why string) {
 	f.verify.distrust(f.position(), why)
+	f.rewind.due, f.rewind.again = time.Time{}, false
 	f.look(func(v *view) { v.doubt = "" })
 	f.showTree()
 }
