@@ -194,14 +194,14 @@ func (e *Endpoints) status(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, e.sources.Status().judgedLogs())
 }
 
-// judgedLogs fills in what to think of each log.
+// judgedLogs fills in what to think of each log, and makes lists that are empty such in JSON.
 func (s Status) judgedLogs() Status {
 	logs := make([]LogStatus, len(s.Logs))
 	for i, l := range s.Logs {
 		l.Status = l.Judge()
 		logs[i] = l
 	}
-	s.Logs = logs
+	s.Logs, s.Clients, s.Feeds = logs, append([]ClientsCount{}, s.Clients...), append([]FeedStatus{}, s.Feeds...)
 	return s
 }
 
