@@ -58,6 +58,7 @@ func quiet(f func(ctx context.Context)) func(context.Context) error {
 // back after the restart with its last cursor has missed nothing. With now, the drain is cut short.
 func (s *Streamer) Run(ctx, now context.Context) error {
 	serving, following := newGroup(context.WithoutCancel(ctx)), newGroup(context.WithoutCancel(ctx))
+	s.sayWhere()
 	s.startServing(serving)
 	s.startFollowing(following)
 	select {
@@ -71,6 +72,17 @@ func (s *Streamer) Run(ctx, now context.Context) error {
 	err = errors.Join(err, serving.stop(), s.Close())
 	s.logger.Info("stopped", "offset", s.window.Head())
 	return err
+}
+
+func (s *Streamer) sayWhere() {
+	attributes := []any{"http", s.HTTPAddr(), "tls", s.tls != nil}
+	if tcp := s.TCPAddr(); tcp != nil {
+		attributes = append(attributes, "tcp", tcp)
+	}
+	if admin := s.AdminAddr(); admin != nil {
+		attributes = append(attributes, "admin", admin)
+	}
+	s.logger.Info("serving", attributes...)
 }
 
 func (s *Streamer) startFollowing(g *group) {
