@@ -63,13 +63,16 @@ func TestLimitKey(t *testing.T) {
 }
 
 func TestParsePrefixesSaysWhatIsWrong(t *testing.T) {
-	if _, err := ParsePrefixes([]string{"10.0.0.0/8", "loadbalancer"}); err == nil || !strings.Contains(err.Error(), `"loadbalancer"`) {
+	_, err := ParsePrefixes([]string{"10.0.0.0/8", "loadbalancer"})
+	if err == nil || !strings.Contains(err.Error(), `"loadbalancer"`) {
 		t.Errorf("error %v, want one that shows the value", err)
 	}
 }
 
 func FuzzClientAddress(f *testing.F) {
-	for _, seed := range []string{"203.0.113.7, 10.0.0.1", "[::1]:80", ",,,", "unknown", "10.0.0.1,10.0.0.1", "::ffff:10.0.0.1", "%", "[", "1.2.3.4:"} {
+	for _, seed := range []string{
+		"203.0.113.7, 10.0.0.1", "[::1]:80", ",,,", "unknown", "10.0.0.1,10.0.0.1", "::ffff:10.0.0.1", "%", "[", "1.2.3.4:",
+	} {
 		f.Add(seed, seed)
 	}
 	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}

@@ -162,14 +162,18 @@ func TestOrigins(t *testing.T) {
 	withOrigin := func(origin string) Request { return Request{Peer: netip.MustParseAddr("192.0.2.1"), Origin: origin} }
 	g := newGate(t, Options{})
 	admit(t, g, withOrigin("https://evil.example"))
-	if err := g.Update(Options{AllowedOrigins: []string{"https://app.example.com", "https://*.example.org", "localhost:3000"}}); err != nil {
+	allowed := []string{"https://app.example.com", "https://*.example.org", "localhost:3000"}
+	if err := g.Update(Options{AllowedOrigins: allowed}); err != nil {
 		t.Fatal(err)
 	}
-	for _, good := range []string{"", "https://app.example.com", "HTTPS://App.Example.Com", "https://a.b.example.org", "http://localhost:3000"} {
+	for _, good := range []string{
+		"", "https://app.example.com", "HTTPS://App.Example.Com", "https://a.b.example.org", "http://localhost:3000",
+	} {
 		admit(t, g, withOrigin(good))
 	}
 	for _, bad := range []string{
-		"http://app.example.com", "https://app.example.com:8443", "https://example.org", "https://evilexample.org", "null", "%", "https://",
+		"http://app.example.com", "https://app.example.com:8443", "https://example.org", "https://evilexample.org",
+		"null", "%", "https://",
 	} {
 		refuse(t, g, withOrigin(bad), BadOrigin, 403)
 	}
@@ -247,7 +251,8 @@ func TestRevocation(t *testing.T) {
 		t.Error("nobody is told of the revocation")
 	}
 	if !alice.Revoked() || bob.Revoked() || anonymous.Revoked() {
-		t.Errorf("revoked: alice %v, bob %v, anonymous %v; want true, false, false", alice.Revoked(), bob.Revoked(), anonymous.Revoked())
+		t.Errorf("revoked: alice %v, bob %v, anonymous %v; want true, false, false",
+			alice.Revoked(), bob.Revoked(), anonymous.Revoked())
 	}
 	if err := g.Update(Options{}); err != nil {
 		t.Fatal(err)
@@ -276,6 +281,8 @@ func TestBadTokensLeaveTheOldOnes(t *testing.T) {
 }
 
 func TestFromHTTP(t *testing.T) {
+	header := func(name string, values ...string) http.Header { return http.Header{name: values} }
+	const protocol = "Sec-Websocket-Protocol"
 	for _, test := range []struct {
 		name      string
 		url       string
@@ -284,20 +291,23 @@ func TestFromHTTP(t *testing.T) {
 		want      string
 		leftOfURL string
 	}{
-		{name: "bearer", url: "/", header: http.Header{"Authorization": {"Bearer abc"}}, want: "[abc]", leftOfURL: "/"},
-		{name: "any case", url: "/", header: http.Header{"Authorization": {"bearer  abc "}}, want: "[abc]", leftOfURL: "/"},
-		{name: "bare", url: "/", header: http.Header{"Authorization": {"abc"}}, want: "[abc]", leftOfURL: "/"},
-		{name: "own header", url: "/", header: http.Header{"X-Api-Key": {"abc"}, "Authorization": {"Bearer no"}}, auth: Auth{Header: "x-api-key"}, want: "[abc]", leftOfURL: "/"},
-		{name: "subprotocol", url: "/", header: http.Header{"Sec-Websocket-Protocol": {"bearer, abc"}}, want: "[abc]", leftOfURL: "/"},
-		{name: "subprotocol in lines", url: "/", header: http.Header{"Sec-Websocket-Protocol": {"bearer", "abc"}}, want: "[abc]", leftOfURL: "/"},
-		{name: "other subprotocol", url: "/", header: http.Header{"Sec-Websocket-Protocol": {"chat, abc"}}, want: "[]", leftOfURL: "/"},
+		{name: "bearer", url: "/", header: header("Authorization", "Bearer abc"), want: "[abc]", leftOfURL: "/"},
+		{name: "any case", url: "/", header: header("Authorization", "bearer  abc "), want: "[abc]", leftOfURL: "/"},
+		{name: "bare", url: "/", header: header("Authorization", "abc"), want: "[abc]", leftOfURL: "/"},
+		{name: "own header", url: "/", auth: Auth{Header: "x-api-key"}, want: "[abc]", leftOfURL: "/",
+			header: http.Header{"X-Api-Key": {"abc"}, "Authorization": {"Bearer no"}}},
+		{name: "subprotocol", url: "/", header: header(protocol, "bearer, abc"), want: "[abc]", leftOfURL: "/"},
+		{name: "subprotocol in lines", url: "/", header: header(protocol, "bearer", "abc"), want: "[abc]", leftOfURL: "/"},
+		{name: "other subprotocol", url: "/", header: header(protocol, "chat, abc"), want: "[]", leftOfURL: "/"},
 		{name: "query", url: "/?a=1&token=ab%2Bc&b=2", auth: Auth{QueryToken: true}, want: "[ab+c]", leftOfURL: "/?a=1&b=2"},
 		{name: "query, off", url: "/?token=abc", want: "[]", leftOfURL: "/"},
-		{name: "query, disguised", url: "/sse?%74oken=abc&TOKEN=d&x=%zz", auth: Auth{QueryToken: true}, want: "[abc d]", leftOfURL: "/sse?x=%zz"},
+		{name: "query, disguised", url: "/sse?%74oken=abc&TOKEN=d&x=%zz", auth: Auth{QueryToken: true}, want: "[abc d]",
+			leftOfURL: "/sse?x=%zz"},
 		{name: "query, no value", url: "/?token", want: "[]", leftOfURL: "/"},
 		{name: "query, old separator", url: "/?a=1;token=abc", want: "[]", leftOfURL: "/?a=1"},
 		{name: "semicolon elsewhere", url: "/?domain=a;b&token=c", want: "[]", leftOfURL: "/?domain=a;b"},
-		{name: "many", url: "/?token=1&token=2&token=3&token=4&token=5", auth: Auth{QueryToken: true}, want: "[1 2 3 4]", leftOfURL: "/"},
+		{name: "many", url: "/?token=1&token=2&token=3&token=4&token=5", auth: Auth{QueryToken: true}, want: "[1 2 3 4]",
+			leftOfURL: "/"},
 	} {
 		g := newGate(t, Options{Auth: test.auth})
 		r := httptest.NewRequest("GET", test.url, nil)

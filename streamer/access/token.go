@@ -200,5 +200,6 @@ func parseTokens(data []byte) ([]Token, error) {
 
 // isName says whether text can be the name of a token.
 func isName(text string) bool {
-	return text != "" && len(text) <= 64 && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == ""
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+	return text != "" && len(text) <= 64 && strings.Trim(text, letters) == ""
 }

@@ -78,7 +78,8 @@ func TestReadTokensOfDirectory(t *testing.T) {
 		t.Errorf("%v %s", err, diff)
 	}
 	write(t, filepath.Join(dir, "carol"), "two words")
-	if _, err := ReadTokens(dir); err == nil || !strings.Contains(err.Error(), "carol: the token holds a space") || strings.Contains(err.Error(), "two words") {
+	_, err = ReadTokens(dir)
+	if err == nil || !strings.Contains(err.Error(), "carol: the token holds a space") || strings.Contains(err.Error(), "two words") {
 		t.Errorf("a bad token: %v; want an error that names the file and hides the token", err)
 	}
 	if _, err := ReadTokens(filepath.Join(dir, "none")); err == nil {

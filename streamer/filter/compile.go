@@ -82,8 +82,7 @@ func Compile(q Query, limits Limits) (*Filter, error) {
 	wide := 0
 	for _, part := range q.parts() {
 		if wide += wideRanges(part.values); wide > maxWideRanges {
-			return nil, &Error{part.param, fmt.Sprintf("has too many ranges up to characters beyond ASCII; use at most %d, or classes like \\pL",
-				maxWideRanges)}
+			return nil, &Error{part.param, fmt.Sprintf("has more than %d ranges that end beyond ASCII; use classes like \\pL", maxWideRanges)}
 		}
 		if err := f.addClause(part, limits); err != nil {
 			return nil, err
@@ -146,7 +145,8 @@ func (f *Filter) addClause(p part, limits Limits) error {
 		return nil
 	}
 	if len(p.values) > limits.Values {
-		return &Error{p.param, fmt.Sprintf("has %d values, more than %d; split them over several connections", len(p.values), limits.Values)}
+		return &Error{p.param, fmt.Sprintf("has %d values, more than %d; split them over several connections",
+			len(p.values), limits.Values)}
 	}
 	var all []*pattern
 	for _, value := range p.values {

@@ -150,7 +150,8 @@ func TestQueryForms(t *testing.T) {
 	if diff := cmp.Diff(want, line.Query); diff != "" || line.Stream != "full" {
 		t.Errorf("JSON: %s", diff)
 	}
-	if err := json.Unmarshal([]byte(`{"domain":7}`), &line); err == nil || !strings.Contains(err.Error(), "a string or a list of strings") {
+	err = json.Unmarshal([]byte(`{"domain":7}`), &line)
+	if err == nil || !strings.Contains(err.Error(), "a string or a list of strings") {
 		t.Errorf("a number as domain: %v", err)
 	}
 	if _, err := ParseValues(url.Values{"mode": {"all", "any"}}); err == nil || !strings.Contains(err.Error(), "more than once") {

@@ -8,8 +8,9 @@ import (
 )
 
 var fuzzSeeds = []string{
-	"login", "a.b", `.*\.google\.com`, `^(a|b)c?$`, `Let.*Encrypt`, `[a-z]+\d{2,5}`, `(?i)x`, `(?-i:X)`, `\bfoo\B`, "münchen", "a{1000}", "((a*)*)*",
-	`\Qa.b\E`, `\x{10FFFF}`, "(?s-i:.)", `[[:alpha:]]`, `\pL`, `[^\x00-\x{10FFFF}]`, "|", "(|a)", "()", "a||b", `(?U)a+?`, `$^`, `\z\A`, "(?m)^a$", ".", "K",
+	"login", "a.b", `.*\.google\.com`, `^(a|b)c?$`, `Let.*Encrypt`, `[a-z]+\d{2,5}`, `(?i)x`, `(?-i:X)`, `\bfoo\B`, "münchen",
+	"a{1000}", "((a*)*)*", `\Qa.b\E`, `\x{10FFFF}`, "(?s-i:.)", `[[:alpha:]]`, `\pL`, `[^\x00-\x{10FFFF}]`, "|", "(|a)", "()",
+	"a||b", `(?U)a+?`, `$^`, `\z\A`, "(?m)^a$", ".", "\u212a",
 }
 
 // FuzzPattern compares one expression on one text with the standard library's.

@@ -76,8 +76,8 @@ var (
 	}
 	nonASCII   = 4 // of them, the last ones
 	textPieces = []string{
-		"a", "b", "A", "B", "ab", "ba", ".", "-", "1", "example", "EXAMPLE", "com", "xx", "s", "k", "K", "\u017f", "\u212a", "\u00c9", "\u00e9",
-		"\n", "\xff", "\U0001f600",
+		"a", "b", "A", "B", "ab", "ba", ".", "-", "1", "example", "EXAMPLE", "com", "xx", "s", "k", "K",
+		"\u017f", "\u212a", "\u00c9", "\u00e9", "\n", "\xff", "\U0001f600",
 	}
 	suffixes = []string{"com", "a.com", "b.com", "ab.com", "example.com", "b", "ab.b"}
 )

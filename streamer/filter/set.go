@@ -133,7 +133,7 @@ func (s *Set) admit(f *Filter, now time.Time, load float64) error {
 	case len(s.classes) >= o.Classes:
 		return &OverloadError{Reason: fmt.Sprintf("the server has %d different filters already, its limit; try again later", o.Classes)}
 	case s.values+f.size() > o.Values:
-		return &OverloadError{Reason: fmt.Sprintf("the server's filters hold %d values already, near its limit; try again later", s.values)}
+		return &OverloadError{Reason: fmt.Sprintf("the server's filters hold %d values already; try fewer, or later", s.values)}
 	case f.regexps == 0:
 		return nil
 	case s.regexps >= o.RegexpClasses:
@@ -141,8 +141,8 @@ func (s *Set) admit(f *Filter, now time.Time, load float64) error {
 			"use suffix= or plain text, or try again later", o.RegexpClasses)}
 	}
 	if _, busy := s.meter.read(now); busy+s.pending.sum(now)+load > o.RegexpBudget {
-		return &OverloadError{Budget: true, Reason: fmt.Sprintf("regular expressions have used up their budget of %g of a processor core; "+
-			"use suffix= or plain text, or try again later", o.RegexpBudget)}
+		return &OverloadError{Budget: true, Reason: fmt.Sprintf("regular expressions have used up their budget of %g of a "+
+			"processor core; use suffix= or plain text, or try again later", o.RegexpBudget)}
 	}
 	return nil
 }

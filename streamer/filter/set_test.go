@@ -10,7 +10,9 @@ import (
 func subject(issuer string, names ...string) *Subject {
 	s := &Subject{
 		Issuer: []byte(issuer),
-		Source: &engine.Source{Name: "Google 'Argon2026h2' log", Operator: "Google", URL: "https://ct.googleapis.com/logs/us1/argon2026h2"},
+		Source: &engine.Source{
+			Name: "Google 'Argon2026h2' log", Operator: "Google", URL: "https://ct.googleapis.com/logs/us1/argon2026h2",
+		},
 	}
 	for _, name := range names {
 		s.Domains = append(s.Domains, []byte(name))

@@ -39,7 +39,7 @@ func parseSuffix(text string) ([]string, error) {
 	for _, suffix := range suffixes {
 		switch {
 		case suffix == "":
-			return nil, &Error{"suffix", fmt.Sprintf("holds %.20q, which is no name; give names like example.com, separated by commas", text)}
+			return nil, &Error{"suffix", fmt.Sprintf("holds %.20q, which is no name; give names as in example.com,example.org", text)}
 		case len(suffix) > maxName:
 			return nil, &Error{"suffix", fmt.Sprintf("holds a name of %d bytes; names have at most %d", len(suffix), maxName)}
 		case strings.ContainsAny(suffix, " /\\@:\"'()[]{}?+|^$") || strings.Contains(suffix, "..") || suffix[0] == '.':

@@ -31,7 +31,8 @@ func sampleStatus() Status {
 		Totals:  Totals{Entries: 100, MessagesSent: 400, BytesSent: 5000},
 		Clients: []ClientsCount{{"websocket", "lite", 2}, {"websocket", "full", 1}, {"tcp", "lite", 1}},
 		Logs: []LogStatus{
-			{Name: "good", URL: "https://good.example", Operator: "G", State: "following", Breaker: "closed", Position: 5, TreeSize: 6, Errors: 1},
+			{Name: "good", URL: "https://good.example", Operator: "G", State: "following", Breaker: "closed",
+				Position: 5, TreeSize: 6, Errors: 1},
 			{Name: "slow", State: "failing", Breaker: "closed"},
 			{Name: "down", State: "failing", Breaker: "open"},
 		},
@@ -163,16 +164,17 @@ func TestAdminListener(t *testing.T) {
 
 func TestOriginsOfEndpoints(t *testing.T) {
 	f := newEndpointFixture()
-	if got := get(f.endpoints(t), "/status", "Origin", "https://any.example").Header().Get("Access-Control-Allow-Origin"); got != "*" {
+	const allow = "Access-Control-Allow-Origin"
+	if got := get(f.endpoints(t), "/status", "Origin", "https://any.example").Header().Get(allow); got != "*" {
 		t.Errorf("any origin is answered with %q", got)
 	}
 	f.access.AllowedOrigins = []string{"https://app.example.com"}
 	e := f.endpoints(t)
 	w := get(e, "/status", "Origin", "https://app.example.com")
-	if w.Code != 200 || w.Header().Get("Access-Control-Allow-Origin") != "https://app.example.com" || w.Header().Get("Vary") != "Origin" {
+	if w.Code != 200 || w.Header().Get(allow) != "https://app.example.com" || w.Header().Get("Vary") != "Origin" {
 		t.Errorf("an allowed origin: %d %v", w.Code, w.Header())
 	}
-	if w := get(e, "/status", "Origin", "https://evil.example"); w.Code != 403 || w.Header().Get("Access-Control-Allow-Origin") != "" {
+	if w := get(e, "/status", "Origin", "https://evil.example"); w.Code != 403 || w.Header().Get(allow) != "" {
 		t.Errorf("another origin: %d %v", w.Code, w.Header())
 	}
 }
@@ -196,10 +198,11 @@ func TestBodies(t *testing.T) {
 		"/livez":       "ok",
 		"/nothing":     `{"error":"Not Found"}` + "\n",
 		"/latest.json": `{"messages":[]}` + "\n",
-		"/api/stats": `{"uptime_seconds":90,"connections":{"total":4,"websocket":3,"sse":0,"tcp":1},"throughput":{"messages_sent":400,` +
-			`"certificates_processed":100,"bytes_sent":5000,"entries_per_second":12.5},"memory":{"cache_capacity":1048576,"cache_entries":7}}` + "\n",
-		"/health/deep": `{"status":"degraded","logs_healthy":1,"logs_degraded":1,"logs_unhealthy":1,"logs_total":3,"active_connections":4,` +
-			`"uptime_secs":90,"entries_per_second":12.5}` + "\n",
+		"/api/stats": `{"uptime_seconds":90,"connections":{"total":4,"websocket":3,"sse":0,"tcp":1},` +
+			`"throughput":{"messages_sent":400,"certificates_processed":100,"bytes_sent":5000,"entries_per_second":12.5},` +
+			`"memory":{"cache_capacity":1048576,"cache_entries":7}}` + "\n",
+		"/health/deep": `{"status":"degraded","logs_healthy":1,"logs_degraded":1,"logs_unhealthy":1,"logs_total":3,` +
+			`"active_connections":4,"uptime_secs":90,"entries_per_second":12.5}` + "\n",
 	} {
 		if diff := cmp.Diff(want, get(e, path).Body.String()); diff != "" {
 			t.Errorf("%s: %s", path, diff)
@@ -209,7 +212,9 @@ func TestBodies(t *testing.T) {
 	if err := json.Unmarshal(get(e, "/api/logs").Body.Bytes(), &logs); err != nil {
 		t.Fatal(err)
 	}
-	first := APILog{Name: "good", URL: "https://good.example", Operator: "G", Status: Healthy, CurrentIndex: 5, TreeSize: 6, TotalErrors: 1}
+	first := APILog{
+		Name: "good", URL: "https://good.example", Operator: "G", Status: Healthy, CurrentIndex: 5, TreeSize: 6, TotalErrors: 1,
+	}
 	if logs.TotalLogs != 3 || logs.Healthy != 1 || logs.Degraded != 1 || logs.Unhealthy != 1 || logs.Logs[0] != first {
 		t.Errorf("/api/logs: %+v", logs)
 	}
@@ -226,7 +231,9 @@ func TestUpgradeRequiredSaysWhereStreamsAre(t *testing.T) {
 	f := newEndpointFixture()
 	f.options.TLS = true
 	w := get(f.endpoints(t), "http://ct.example:8080/")
-	for _, want := range []string{"wss://ct.example:8080/full-stream", "https://ct.example:8080/sse", "https://ct.example:8080/example.json"} {
+	for _, want := range []string{
+		"wss://ct.example:8080/full-stream", "https://ct.example:8080/sse", "https://ct.example:8080/example.json",
+	} {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("no %s in\n%s", want, w.Body)
 		}
