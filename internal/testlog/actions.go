@@ -124,14 +124,14 @@ func Slow(bytesPerSecond int) Action {
 		for rest := rec.body.Bytes(); len(rest) > 0; {
 			n := min(len(rest), max(1, bytesPerSecond/10))
 			if _, err := w.Write(rest[:n]); err != nil {
-				return
+				panic(http.ErrAbortHandler)
 			}
 			_ = control.Flush()
 			rest = rest[n:]
 			select {
 			case <-tick.C:
 			case <-r.Context().Done():
-				return
+				panic(http.ErrAbortHandler)
 			}
 		}
 	}

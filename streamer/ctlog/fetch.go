@@ -126,7 +126,11 @@ func (c *client) do(ctx context.Context, r request) (answer, error) {
 		return answer{}, c.statusError(r, resp)
 	}
 	buf := newBuffer()
-	if err := buf.readAll(&watched{resp.Body, dog}, r.limit, resp.ContentLength); err != nil {
+	err = buf.readAll(&watched{resp.Body, dog}, r.limit, resp.ContentLength)
+	if err == nil {
+		err = context.Cause(ctx) // a body that ends as we give up on it need not be whole
+	}
+	if err != nil {
 		buf.free()
 		if errors.Is(err, errTooLarge) {
 			return answer{}, &Error{Kind: Malformed, Op: r.op, Status: resp.StatusCode, Err: err}
