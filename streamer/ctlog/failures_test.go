@@ -94,6 +94,7 @@ func classicFailures() []failure {
 		{36, "500", entries, testlog.Status(500, "oops"), ServerError, 0},
 		{36, "503 with Retry-After", sth, testlog.Status(503, "", "Retry-After", "5"), ServerError, 5 * time.Second},
 		{0, "no proofs", testlog.GetEntryAndProof, testlog.Status(404, ""), NoProof, 0},
+		{16, "proof from a lagging frontend", testlog.GetEntryAndProof, testlog.Status(400, "tree_size"), NotYet, 0},
 		{0, "proof cut", testlog.GetEntryAndProof, testlog.Rewrite(cutBody), Malformed, 0},
 		{14, "proof of another leaf", testlog.GetEntryAndProof, otherLeaf(), BadProof, 0},
 	}
@@ -165,7 +166,7 @@ func testFailures(t *testing.T, o testlog.Options, failures []failure) {
 					t.Fatal(err)
 				}
 				fault := l.Faults.Add(testlog.Fault{Kind: f.on, Do: f.do})
-				other := l.Faults.Add(testlog.Fault{Kind: testlog.GetProofByHash, Do: testlog.Status(404, "")})
+				other := l.Faults.Add(testlog.Fault{Kind: testlog.GetProofByHash, Do: f.do}) // the way round a missing proof
 				err = attempt(log, head, f.on)
 				checkFailure(t, err, f)
 				if fault.Hits() == 0 {

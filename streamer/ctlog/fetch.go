@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -165,7 +166,7 @@ func (c *client) statusError(r request, resp *http.Response) error {
 	switch s := resp.StatusCode; {
 	case s == http.StatusTooManyRequests, s == http.StatusForbidden && e.RetryAfter > 0:
 		e.Kind = RateLimited
-	case contains(r.missing, s):
+	case slices.Contains(r.missing, s):
 		e.Kind = NotYet
 	case s == http.StatusForbidden:
 		e.Kind, e.Detail = Forbidden, "the server refuses us: check User-Agent and address; "+e.Detail
@@ -173,15 +174,6 @@ func (c *client) statusError(r request, resp *http.Response) error {
 		e.Kind = Redirected
 	}
 	return e
-}
-
-func contains(list []int, n int) bool {
-	for _, v := range list {
-		if v == n {
-			return true
-		}
-	}
-	return false
 }
 
 // quote makes a log's bytes harmless and short: at most 200 bytes.
@@ -310,7 +302,7 @@ type buffer struct {
 const (
 	headroom = 8
 	// maxPooled is the largest buffer that is kept for reuse: giant entries are rare.
-	maxPooled = 4 << 20
+	maxPooled = 8 << 20
 )
 
 var buffers = sync.Pool{New: func() any { return &buffer{all: make([]byte, 64<<10)} }}

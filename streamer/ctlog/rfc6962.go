@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 )
 
@@ -134,11 +135,10 @@ func badRange(start, end, size uint64) error {
 
 // shrinkAfter makes the next page smaller when this one was too much for the log, or for us.
 func (l *rfc6962) shrinkAfter(err error, n uint64) {
-	e := (*Error)(nil)
-	switch {
+	switch kind := kindOf(err); {
 	case errors.Is(err, errSlow) || errors.Is(err, errTooLarge):
 		l.page.shrink()
-	case errors.As(err, &e) && (e.Kind == RateLimited || e.Kind == ServerError):
+	case kind == RateLimited || kind == ServerError:
 		l.page.refused(n)
 	}
 }
@@ -171,7 +171,7 @@ func (l *rfc6962) FrontierAt(ctx context.Context, head TreeHead, size uint64) (*
 	}
 	op := fmt.Sprintf("get-entry-and-proof %d in %d", size-1, head.Size)
 	leaf, path, err := l.entryAndProof(ctx, op, size-1, head.Size)
-	if errors.Is(err, ErrNoProof) {
+	if kind := kindOf(err); kind == NoProof || kind == NotYet {
 		leaf, path, err = l.proofByHash(ctx, head, size-1)
 	}
 	if err != nil {
@@ -197,13 +197,20 @@ func emptyFrontier(head TreeHead, size uint64) (*Frontier, error) {
 }
 
 // notOffered are the statuses of a log that lacks an endpoint.
-var notOffered = map[int]bool{http.StatusNotFound: true, http.StatusMethodNotAllowed: true, http.StatusNotImplemented: true,
-	http.StatusBadRequest: true, http.StatusGone: true}
+var notOffered = []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented, http.StatusGone}
 
-// proof makes a request for a proof and hands the answer to parser.
+// kindOf is the kind of an error of a Log, empty for others.
+func kindOf(err error) Kind {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return e.Kind
+	}
+	return ""
+}
+
+// proof makes a request for a proof and hands the answer to parser. A 400 may come from a frontend that lags (row 16).
 func (l *rfc6962) proof(ctx context.Context, op, path string, parser func(body []byte) error) error {
-	a, err := l.get(ctx, request{what: whatProof, op: op, path: path, limit: l.o.MaxBody})
-	if e := (*Error)(nil); errors.As(err, &e) && notOffered[e.Status] {
+	a, err := l.get(ctx, request{what: whatProof, op: op, path: path, limit: l.o.MaxBody, missing: []int{http.StatusBadRequest}})
+	if e := (*Error)(nil); errors.As(err, &e) && slices.Contains(notOffered, e.Status) {
 		return &Error{Kind: NoProof, Op: op, Status: e.Status, Detail: e.Detail, Err: ErrNoProof}
 	}
 	if err != nil {

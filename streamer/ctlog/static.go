@@ -112,7 +112,7 @@ func (l *static) Entries(ctx context.Context, head TreeHead, start, end uint64) 
 		return nil, err
 	}
 	b, err := l.tile(ctx, start, end, width)
-	if e := (*Error)(nil); errors.As(err, &e) && e.Kind == NotYet {
+	if kindOf(err) == NotYet {
 		// The tile may have filled since, and its partial ones have vanished (row 18).
 		if full, fullErr := l.tile(ctx, start, end, tileWidth); fullErr == nil {
 			return full, nil
@@ -170,11 +170,14 @@ func (l *static) tile(ctx context.Context, start, end, width uint64) (*Batch, er
 		return nil, &Error{Kind: Malformed, Op: path, Status: http.StatusOK, Err: err}
 	}
 	m.Entries = m.entries[start-first : end-first : end-first]
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if end < first+width { // the rest will be asked for: this memory leaves the pool
-		l.mu.Lock()
 		l.kept = &keptTile{first: end, entries: m.entries[end-first:]}
-		l.mu.Unlock()
 		return &Batch{Entries: m.Entries, Bytes: m.Bytes}, nil
+	}
+	if l.kept != nil && l.kept.first < first {
+		l.kept = nil // left behind
 	}
 	return &m.Batch, nil
 }
@@ -263,7 +266,7 @@ func (t *hashTiles) tile(level int, index uint64) ([]byte, error) {
 		return tile, nil
 	}
 	tile, err := t.fetch(path, width)
-	if e := (*Error)(nil); width < tileWidth && errors.As(err, &e) && e.Kind == NotYet {
+	if width < tileWidth && kindOf(err) == NotYet {
 		if full, fullErr := t.fetch(tilePath(strconv.Itoa(level), index, tileWidth), tileWidth); fullErr == nil {
 			tile, err = full, nil
 		}
