@@ -102,10 +102,20 @@ func ownKey(key string) (crypto.PublicKey, error) {
 
 // SignatureURL is where the list's signature is.
 func (s Source) SignatureURL() string {
-	if base, ok := strings.CutSuffix(s.URL, ".json"); ok {
-		return base + ".sig"
+	location, query, asks := strings.Cut(s.URL, "?")
+	if _, isFile := s.path(); isFile || !asks {
+		return strings.TrimSuffix(s.URL, ".json") + ".sig"
 	}
-	return s.URL + ".sig"
+	return strings.TrimSuffix(location, ".json") + ".sig?" + query
+}
+
+// shown is the URL without a password.
+func (s Source) shown() string {
+	u, err := url.Parse(s.URL)
+	if err != nil || u.User == nil {
+		return s.URL
+	}
+	return u.Redacted()
 }
 
 // path is the list's file name, when it is a file.
@@ -139,7 +149,9 @@ type statusError struct {
 	code int
 }
 
-func (e *statusError) Error() string { return fmt.Sprintf("%s answered HTTP %d", e.url, e.code) }
+func (e *statusError) Error() string {
+	return fmt.Sprintf("%s answered HTTP %d", Source{URL: e.url}.shown(), e.code)
+}
 
 // errTooLarge is wrapped when an answer is larger than a list can be.
 var errTooLarge = errors.New("is too large")
@@ -206,7 +218,7 @@ func (f *fetcher) http(ctx context.Context, url string, most int64, have *copied
 	case resp.StatusCode != http.StatusOK:
 		return nil, nil, &statusError{url: url, code: resp.StatusCode}
 	}
-	body, err := bounded(resp.Body, most, url)
+	body, err := bounded(resp.Body, most, Source{URL: url}.shown())
 	return body, resp.Header, err
 }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestSources holds which list each setting means, and who must have signed it.
@@ -65,9 +66,33 @@ func TestSources(t *testing.T) {
 func TestSignatureURL(t *testing.T) {
 	for url, want := range map[string]string{
 		GoogleURL: "https://www.gstatic.com/ct/log_list/v3/log_list.sig", "/etc/logs": "/etc/logs.sig", "file:///l.json": "file:///l.sig",
+		"https://a.example/l.json?v=3": "https://a.example/l.sig?v=3", "/etc/what?.json": "/etc/what?.sig",
 	} {
 		if got := (Source{URL: url}).SignatureURL(); got != want {
 			t.Errorf("%s: got %s", url, got)
+		}
+	}
+}
+
+// TestPasswordsAreNotShown holds that a password in a list's URL is neither in the status nor in errors.
+func TestPasswordsAreNotShown(t *testing.T) {
+	const word = "correct-horse"
+	b := newBench(t)
+	b.opts.Sources = []Source{{Name: "custom", URL: "https://me:" + word + "@lists.example/l.json"}}
+	m := New(b.opts, b.deps)
+	for _, change := range []func(w *web){
+		func(w *web) { w.status = 500 },
+		func(w *web) { w.status, w.err = 0, errors.New("no route") },
+		func(w *web) {
+			w.err, w.pages = nil, map[string][]byte{b.opts.Sources[0].URL: make([]byte, maxListBytes+1)}
+		},
+	} {
+		b.web.change(change)
+		m.feeds[0].due = time.Time{}
+		m.Refresh(t.Context())
+		s := m.Status()[0]
+		if shown := fmt.Sprint(s, b.log); s.Error == "" || strings.Contains(shown, word) {
+			t.Errorf("shown: %s", shown)
 		}
 	}
 }

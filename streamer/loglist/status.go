@@ -73,7 +73,7 @@ func (m *Manager) Status() []SourceStatus {
 }
 
 func (f *feed) status() SourceStatus {
-	s := SourceStatus{Name: f.source.Name, URL: f.source.URL, FromDisk: f.fromDisk, Checked: f.checked}
+	s := SourceStatus{Name: f.source.Name, URL: f.source.shown(), FromDisk: f.fromDisk, Checked: f.checked}
 	if f.err != nil {
 		s.Error, s.Outcome = f.err.Error(), outcomeOf(f.err)
 	}
