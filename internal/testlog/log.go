@@ -14,6 +14,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -63,7 +64,7 @@ type Log struct {
 	issuers   map[Hash][]byte
 	issuerIDs map[*byte]Hash
 	head      *Head
-	partials  map[uint64]bool // sizes a head was published for
+	published []uint64 // sizes a head was published for, ascending
 	frozen    bool
 	base      string // prefix under which the log is reached, with a trailing slash
 	served    map[uint64]*Entry
@@ -86,7 +87,7 @@ func New(o Options) *Log {
 	}
 	l := &Log{
 		o: o, spki: spki, id: sha256.Sum256(spki), slug: slug(o.Name),
-		issuers: map[Hash][]byte{}, issuerIDs: map[*byte]Hash{}, partials: map[uint64]bool{}, served: map[uint64]*Entry{},
+		issuers: map[Hash][]byte{}, issuerIDs: map[*byte]Hash{}, served: map[uint64]*Entry{},
 	}
 	l.tiles.limit = o.CacheBytes
 	l.base = "https://" + l.slug + ".example/"
@@ -264,7 +265,7 @@ func (l *Log) Publish() Head {
 	}
 	size := uint64(len(l.entries))
 	l.head = l.sign(size, now, l.tree.root(size))
-	l.partials[size] = true
+	l.justify(size)
 	return *l.head
 }
 
@@ -274,8 +275,15 @@ func (l *Log) PublishHead(size, timestamp uint64, root Hash) Head {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.head = h
-	l.partials[size] = true
+	l.justify(size)
 	return *h
+}
+
+// justify notes that partial tiles of a size may be asked for. The caller holds mu.
+func (l *Log) justify(size uint64) {
+	if at, found := slices.BinarySearch(l.published, size); !found {
+		l.published = slices.Insert(l.published, at, size)
+	}
 }
 
 // Freeze keeps the head as it is until Thaw: a log that has stopped growing.

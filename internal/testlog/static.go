@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -100,22 +101,16 @@ func (v *view) has(t tilePath) bool {
 	if v.o.DropPartials && (t.index+1)*tileWidth <= nodes {
 		return false
 	}
-	return t.index*tileWidth+t.width <= nodes && v.published(t, shift)
+	return t.index*tileWidth+t.width <= nodes && v.justified(t, shift)
 }
 
-func (v *view) published(t tilePath, shift int) bool {
+// justified says whether a head was published of which the partial tile is the right edge.
+func (v *view) justified(t tilePath, shift int) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	want := t.index*tileWidth + t.width
-	if shift == 0 {
-		return v.partials[want]
-	}
-	for size := range v.partials {
-		if size>>shift == want {
-			return true
-		}
-	}
-	return false
+	at, _ := slices.BinarySearch(v.published, want<<shift)
+	return at < len(v.published) && v.published[at]>>shift == want
 }
 
 func (v *view) hashTile(t tilePath) []byte {
