@@ -200,14 +200,18 @@ func ParseLogID(s string) (id [32]byte, err error) {
 // location checks a URL of a log or, where files are allowed, of a log list.
 func (k *checker) location(key, text string, files bool) {
 	u, err := url.Parse(text)
+	shown := quote(text)
+	if err == nil && u.User != nil {
+		shown = quote(u.Redacted())
+	}
 	switch {
 	case files && (err != nil || u.Scheme == "" || u.Scheme == "file"):
 	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
-		k.problem(key, "want a URL such as https://ct.example.com/log", "%s is not a URL to fetch", quote(text))
+		k.problem(key, "want a URL such as https://ct.example.com/log", "%s is not a URL to fetch", shown)
 	case u.RawQuery != "" && !files || u.Fragment != "":
-		k.problem(key, "leave out what begins with ? or #", "%s has a query or a fragment", quote(text))
+		k.problem(key, "leave out what begins with ? or #", "%s has a query or a fragment", shown)
 	case u.Scheme == "http" && !k.c.Network.AllowHTTP:
-		k.problem(key, "use https, or set network.allow_http: true", "%s is plain http", quote(text))
+		k.problem(key, "use https, or set network.allow_http: true", "%s is plain http", shown)
 	}
 }
 

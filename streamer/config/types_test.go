@@ -69,9 +69,10 @@ func TestSecretsStaySecret(t *testing.T) {
 func TestProblemsHideSecrets(t *testing.T) {
 	const word = "correct-horse"
 	file := "network: {proxy: \"::" + word + "\"}\n" +
+		"ct_logs_url: http://me:" + word + "@a.example/l.json\n" +
 		"auth: {enabled: true, tokens: [\"" + word + " staple\", {name: [x], token: " + word + "}]}\n"
 	problems := Validate([]byte(file), []string{"CERTSTREAM_AUTH_TOKENS=" + word + ",a\tb"})
-	if len(problems) < 2 || strings.Contains(fmt.Sprint(problems), word) {
+	if len(problems) < 4 || strings.Contains(fmt.Sprint(problems), word) {
 		t.Errorf("problems: %v", problems)
 	}
 }
