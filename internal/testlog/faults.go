@@ -8,6 +8,25 @@ import (
 	"time"
 )
 
+// How each kind of misbehaviour that logs have been seen with is made; the numbers are the rows of the failure catalogue:
+//
+//	 1 TooManyRequests(""), RateLimit      2, 3 TooManyRequests("7"), with a date
+//	 4 ShortRead, Options.MaxGetEntries       5 EmptyEntries
+//	 6 ExtraEntry                             7 Shift
+//	 8, 9 ServeOther(log.At(size))           10 Freeze
+//	11 PublishHead with another root         12 BadSignature
+//	13 CheckpointAs, Rewrite                 14 Corrupt
+//	15 ServeOther(log.Fork(size).Handler())  16 Status(400) for GetConsistency
+//	17 Entry.Timestamp, PublishHead          18 Options.DropPartials
+//	19 Status(404) with Fault.For            20 Truncate, Trail, FlipBit
+//	21 GzipUnannounced, GzipFalse, GzipDouble, GzipBomb
+//	22 Shape.Filler                          23 SwapTileEntries
+//	24, 26 Entry.LeafInput, Entry.ExtraData  25 Entry.DER
+//	27 Entry.Issuers without Chain           28 HTML, Rewrite
+//	29 Reset   30 Slow   31 Hang, Delay      33 CA.TLSConfig
+//	34 Redirect   35 Forbidden               36 Status(503) with Fault.Probability
+//	41 Cycle                                 42 RateLimit below the rate of Grow
+
 // Action answers a request in some wrong way; next answers it rightly.
 type Action func(w http.ResponseWriter, r *http.Request, next http.Handler)
 
