@@ -255,10 +255,10 @@ func subject(l *client.Leaf) string {
 // issuerName is an issuer as people call it.
 func issuerName(n *client.Name) string {
 	switch {
-	case n.O == "":
+	case n.CN == "":
+		return n.O
+	case strings.Contains(n.CN, n.O):
 		return n.CN
-	case n.CN == "" || strings.Contains(n.CN, n.O):
-		return n.O + strings.TrimPrefix(n.CN, n.O)
 	}
 	return n.O + " " + n.CN
 }
