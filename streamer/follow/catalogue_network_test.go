@@ -407,3 +407,46 @@ func TestRealSockets(t *testing.T) {
 	r.complete(log, 0)
 	r.complete(tiled, 0)
 }
+
+// TestHTTP2StreamsReset: over HTTP/2, on real sockets, streams break with INTERNAL_ERROR (row 29).
+func TestHTTP2StreamsReset(t *testing.T) {
+	server := httptest.NewUnstartedServer(nil)
+	server.StartTLS() // for its certificate only
+	certificate := server.TLS.Certificates[0]
+	server.Close()
+	log := testlog.New(testlog.Options{Name: "Classic", MaxGetEntries: 64})
+	log.Append(pool()[:600]...)
+	serving, err := testlog.Serve("127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2"}}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer serving.Close()
+	log.Publish()
+	transport, err := ctlog.NewTransport(ctlog.TransportOptions{AllowPrivate: true, InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fault := log.Faults.Add(testlog.Fault{Kind: testlog.GetEntries, Every: 2, Do: testlog.Reset(5000)})
+	r := &rig{T: t, eng: &fakeEngine{}, issuers: &fakeIssuers{}}
+	spec := r.spec(log)
+	spec.Open = func(hooks ctlog.Hooks) (ctlog.Log, error) {
+		client := &http.Client{Transport: transport}
+		return ctlog.NewRFC6962(ctlog.Options{URL: log.URL(), Key: log.Key(), Client: client, Hooks: hooks})
+	}
+	r.options = func(o *Options) {
+		o.Settings = Settings{BackoffFloor: time.Millisecond, BackoffCap: time.Millisecond, BackoffLong: time.Millisecond}
+	}
+	r.start(spec)
+	defer r.close()
+	for end := time.Now().Add(20 * time.Second); r.status().VerifiedSize < 600; {
+		if time.Now().After(end) {
+			t.Fatalf("not caught up: %+v", r.sup.Status())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	r.complete(log, 0)
+	r.failedAs(ctlog.Network)
+	if fault.Hits() < 3 {
+		t.Errorf("%d streams were reset", fault.Hits())
+	}
+}

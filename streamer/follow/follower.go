@@ -65,7 +65,7 @@ type follower struct {
 // rewind is what is known of entries that are read a second time.
 type rewind struct {
 	due    time.Time // a rewind is to come; zero: none
-	again  bool      // one has been made since the verified size last moved
+	tries  int       // made since the verified size last moved
 	base   uint64    // index of hashes[0]
 	hashes []ctlog.Hash
 	to     uint64 // entries below have been emitted before

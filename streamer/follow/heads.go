@@ -73,17 +73,23 @@ func (f *follower) checkRoot(head ctlog.TreeHead) {
 	f.mismatch(fmt.Sprintf("the root at size %d does not match the entries read", head.Size))
 }
 
-// mismatch plans to read again what is not verified; when that has been done already, it gives up verifying for a while.
+// maxRewinds is how often entries that do not match the tree are read again before they are taken for the log's own.
+const maxRewinds = 3
+
+// mismatch plans to read again what is not verified; when that has not helped, it says so, and gives up in the end: the stream
+// goes on unverified until the log proves a later position.
 func (f *follower) mismatch(why string) {
 	if !f.rewind.due.IsZero() {
 		return
 	}
 	f.countMismatch()
 	s := f.shared.settings()
-	if f.rewind.again {
-		f.logger.Error("entries read twice do not match the log's tree; streaming goes on marked unverified", "why", why,
+	if f.rewind.tries > 0 {
+		f.logger.Error("entries that were read again do not match the log's tree either", "why", why, "times", f.rewind.tries,
 			"verified", f.verify.verified.Size, "position", f.position())
-		f.distrust(why + ", read twice")
+	}
+	if f.rewind.tries == maxRewinds {
+		f.distrust(fmt.Sprintf("%s, though they were read again %d times", why, maxRewinds))
 		f.verify.again = time.Now().Add(s.ProofRetry)
 		return
 	}
@@ -101,7 +107,7 @@ func (f *follower) rewindIfDue() {
 	f.reads.reset()
 	emitted := max(f.position(), f.rewind.to)
 	first, hashes := f.verify.rewind()
-	f.rewind = rewind{again: true, base: first, hashes: hashes, to: emitted}
+	f.rewind = rewind{tries: f.rewind.tries + 1, base: first, hashes: hashes, to: emitted}
 	f.jump(f.verify.verified.Size)
 	f.target = f.latest()
 	f.countRewind()

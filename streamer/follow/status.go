@@ -56,6 +56,9 @@ type StartInfo struct {
 // minStale is the age up to which no tree head counts as stale, however short the merge delay.
 const minStale = 5 * time.Minute
 
+// maxTimestamp is the end of the year 9999 in ms: no later time can be written as text.
+const maxTimestamp = 253_402_300_799_999
+
 // status takes a snapshot.
 func (f *follower) status(now time.Time) LogStatus {
 	spec := f.spec.Load()
@@ -80,7 +83,7 @@ func (f *follower) status(now time.Time) LogStatus {
 
 func (s *LogStatus) fill(v *view, now time.Time) {
 	s.Position, s.VerifiedSize, s.TreeSize = v.position, v.verified, v.head.Size
-	if v.hasHead {
+	if v.hasHead && v.head.Timestamp <= maxTimestamp {
 		s.HeadTime = time.UnixMilli(int64(v.head.Timestamp))
 	}
 	if v.head.Size > v.position {

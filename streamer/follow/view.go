@@ -135,14 +135,14 @@ func (f *follower) trust(frontier ctlog.Frontier) {
 // distrust says that the stream is unverified from here on. What was emitted before a rewind stays known.
 func (f *follower) distrust(why string) {
 	f.verify.distrust(f.position(), why)
-	f.rewind.due, f.rewind.again = time.Time{}, false
+	f.rewind.due, f.rewind.tries = time.Time{}, 0
 	f.look(func(v *view) { v.doubt = "" })
 	f.showTree()
 }
 
 // verifiedMoved notes that a proof or a root has confirmed entries.
 func (f *follower) verifiedMoved() {
-	f.rewind.due, f.rewind.again, f.proofTry = time.Time{}, false, 0
+	f.rewind.due, f.rewind.tries, f.proofTry = time.Time{}, 0, 0
 	f.look(func(v *view) { v.doubt = "" })
 	f.showTree()
 }
