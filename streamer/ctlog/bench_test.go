@@ -145,3 +145,39 @@ func BenchmarkFrontier(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkRead reads answers of 256 entries over loopback and verifies them; the server's share of the CPU is in it.
+func BenchmarkRead(b *testing.B) {
+	for _, o := range []testlog.Options{{Name: "rfc6962"}, {Name: "static", Static: true}} {
+		b.Run(o.Name, func(b *testing.B) {
+			l := testlog.New(o)
+			for range 8 {
+				l.Append(sharedPool()[:perAnswer]...)
+			}
+			l.Publish()
+			s, err := testlog.Serve("127.0.0.1:0", nil, l)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(s.Close)
+			log := open(b, l, func(o *Options) { o.PageHint = perAnswer })
+			head, err := log.Head(b.Context())
+			if err != nil {
+				b.Fatal(err)
+			}
+			var f Frontier
+			for b.Loop() {
+				at := f.Size % head.Size
+				batch, err := log.Entries(b.Context(), head, at, at+perAnswer)
+				if err != nil {
+					b.Fatal(err)
+				}
+				for i := range batch.Entries {
+					f.Append(batch.Entries[i].LeafHash)
+				}
+				batch.Release()
+			}
+			reportPerEntry(b)
+		})
+	}
+}
