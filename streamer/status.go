@@ -27,7 +27,7 @@ func (s *Streamer) Status() serve.Status {
 			Entries: kept.Entries, Bytes: int64(kept.Bytes), CapacityBytes: int64(kept.MaxBytes), Seconds: kept.Held.Seconds(),
 		},
 		LogList:          s.listStatus(),
-		State:            serve.StateStatus{Dir: stateDir(s.config())},
+		State:            s.stateStatus(),
 		Auth:             s.authStatus(),
 		Filters:          s.filters.Stats(),
 		EntriesPerSecond: s.throughput.perSecond(head),
@@ -68,6 +68,15 @@ func (s *Streamer) listStatus() serve.LogListStatus {
 	}
 	status.Source, status.Version, status.Error = strings.Join(names, " "), strings.Join(versions, " "), strings.Join(errs, "; ")
 	return status
+}
+
+// stateStatus says how this run began.
+func (s *Streamer) stateStatus() serve.StateStatus {
+	if s.store == nil {
+		return serve.StateStatus{}
+	}
+	dir, _ := s.config().StateDir()
+	return serve.StateStatus{Dir: dir, LastCheckpoint: utc(s.store.SavedAt()), Recovery: s.recovery}
 }
 
 func (s *Streamer) authStatus() serve.AuthStatus {

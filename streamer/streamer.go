@@ -44,6 +44,7 @@ type Streamer struct {
 	registry *prometheus.Registry
 
 	store      *follow.Store
+	recovery   string // how the run before ended
 	window     *engine.Window
 	issuers    *engine.Issuers
 	filters    *filter.Set
@@ -106,15 +107,17 @@ func (s *Streamer) build(c *config.Config) error {
 func (s *Streamer) buildEngine(c *config.Config) error {
 	numbering := engine.Numbering{}
 	var reserve func(uint64) error
-	if dir := stateDir(c); dir != "" {
+	if dir, peer := c.StateDir(); dir != "" {
 		store, err := follow.OpenStore(dir, follow.StoreOptions{
-			Recovery: follow.Recovery(c.State.Recovery), ImportFrom: importFrom(c), Logger: s.logger,
+			Recovery: follow.Recovery(c.State.Recovery), ImportFrom: peer, Logger: s.logger,
 		})
 		if err != nil {
 			return fmt.Errorf("opening the state: %w", err)
 		}
 		s.store, reserve = store, store.Reserve
-		numbering.Epoch, numbering.Checkpoint, numbering.Next, _, _ = store.Numbering()
+		var clean, fresh bool
+		numbering.Epoch, numbering.Checkpoint, numbering.Next, clean, fresh = store.Numbering()
+		s.recovery = recovery(clean, fresh)
 	} else {
 		s.logger.Info("no state.dir is set: nothing is kept over a restart, and logs are begun at ct_log.start", "start", c.CTLog.Start)
 		numbering.Epoch = follow.NewEpoch()
@@ -125,20 +128,15 @@ func (s *Streamer) buildEngine(c *config.Config) error {
 	return nil
 }
 
-// stateDir is where state is kept, or "". A peer's state file stands for the directory of its name with .d behind it.
-func stateDir(c *config.Config) string {
-	if c.State.Dir == "" && c.CTLog.StateFile != "" {
-		return c.CTLog.StateFile + ".d"
+// recovery says what the run before left.
+func recovery(clean, fresh bool) string {
+	switch {
+	case fresh:
+		return "fresh"
+	case clean:
+		return "clean"
 	}
-	return c.State.Dir
-}
-
-// importFrom is a peer's state file that stands for the state directory.
-func importFrom(c *config.Config) string {
-	if c.State.Dir != "" {
-		return ""
-	}
-	return c.CTLog.StateFile
+	return "unclean"
 }
 
 func (s *Streamer) registerEngine() {
@@ -208,8 +206,9 @@ func (s *Streamer) buildFollowing(c *config.Config) error {
 	if err != nil {
 		return err
 	}
+	dir, _ := c.StateDir()
 	s.list = loglist.New(options, loglist.Deps{
-		Client: s.network.standard, UserAgent: s.network.agent, Dir: stateDir(c), Logger: s.logger,
+		Client: s.network.standard, UserAgent: s.network.agent, Dir: dir, Logger: s.logger,
 		Metrics: telemetry.NewLogList(s.registry),
 	})
 	s.supervisor = follow.New(follow.Options{

@@ -186,6 +186,13 @@ func (s *Store) Numbering() (epoch string, checkpointOffset, nextOffset uint64, 
 	return s.state.Epoch, s.state.Offset, next, s.clean, s.fresh
 }
 
+// SavedAt is when the newest generation was written; zero before the first.
+func (s *Store) SavedAt() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.SavedAt
+}
+
 // Reserve promises durably that offsets up to the one given may be in use. Both generations say so, since either may be what
 // the next start reads.
 func (s *Store) Reserve(upTo uint64) error {

@@ -71,7 +71,7 @@ type StateStatus struct {
 	Dir            string    `json:"dir,omitempty"`
 	LastCheckpoint time.Time `json:"last_checkpoint,omitzero"`
 	LastError      string    `json:"last_error,omitempty"`
-	// Recovery says how this run began: "clean", "unclean", "fresh", "previous_generation", "imported".
+	// Recovery says what this run began with: the state of a "clean" or an "unclean" stop, or none ("fresh").
 	Recovery string `json:"recovery,omitempty"`
 }
 
