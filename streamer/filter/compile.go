@@ -82,7 +82,8 @@ func Compile(q Query, limits Limits) (*Filter, error) {
 	wide := 0
 	for _, part := range q.parts() {
 		if wide += wideRanges(part.values); wide > maxWideRanges {
-			return nil, &Error{part.param, fmt.Sprintf("has more than %d ranges that end beyond ASCII; use classes like \\pL", maxWideRanges)}
+			return nil, &Error{part.param, fmt.Sprintf("has more than %d ranges that end beyond ASCII; use classes like \\pL",
+				maxWideRanges)}
 		}
 		if err := f.addClause(part, limits); err != nil {
 			return nil, err

@@ -213,7 +213,7 @@ func factors(re *syntax.Regexp) [][]byte {
 			}
 			all = append(all, some...)
 		}
-		return all
+		return minimal(all)
 	}
 	return globFactors(expand(re))
 }
@@ -244,7 +244,19 @@ func globFactors(list [][]byte) [][]byte {
 		}
 		all = append(all, f)
 	}
-	return all
+	return minimal(all)
+}
+
+// minimal leaves out texts that hold another one of the list.
+func minimal(list [][]byte) [][]byte {
+	slices.SortFunc(list, func(a, b []byte) int { return len(a) - len(b) })
+	var kept [][]byte
+	for _, text := range list {
+		if !slices.ContainsFunc(kept, func(k []byte) bool { return bytes.Contains(text, k) }) {
+			kept = append(kept, text)
+		}
+	}
+	return kept
 }
 
 // withoutAnchors makes anchors, wherever they are, borders of text.
