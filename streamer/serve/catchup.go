@@ -10,11 +10,8 @@ import (
 	"github.com/certstream-operator/certstream-operator/streamer/message"
 )
 
-// Policy of slow clients.
-const (
-	gapWindow = 60 * time.Second // in which the third gap ends the connection
-	tlsChunk  = 16 << 10         // what a client under TLS is given at a time: a record
-)
+// tlsChunk is what a client under TLS is given at a time: a record.
+const tlsChunk = 16 << 10
 
 // run writes for a client that is behind, or whose socket was full, until it has caught up. It waits where the worker must
 // not. A client that is stuck keeps at most one frame of its own in memory, no segment of a feed: where it is is looked up
@@ -198,7 +195,7 @@ func (c *conn) skip() {
 	c.out = c.stream.Notices(c.out, from)
 	c.offset, c.resumed = to, false
 	now := time.Now().UnixNano()
-	third := c.gaps[0] != 0 && now-c.gaps[0] < int64(gapWindow)
+	third := c.gaps[0] != 0 && now-c.gaps[0] < int64(c.server.patience.gaps)
 	c.gaps[0], c.gaps[1] = c.gaps[1], now
 	c.mu.Unlock()
 	if third || c.server.live().SlowClient == CloseSlow {

@@ -29,10 +29,12 @@ type patience struct {
 	closing time.Duration // the same, when all it is to take is the rest and a goodbye
 	linger  time.Duration // for a client to answer the goodbye
 	pong    time.Duration // for a client to be heard of: three pings
+	gaps    time.Duration // in which a client may be told of two gaps; the third ends the connection
 }
 
 func defaultPatience() patience {
-	return patience{hello: 5 * time.Second, stuck: 30 * time.Second, closing: 5 * time.Second, linger: 2 * time.Second, pong: 90 * time.Second}
+	return patience{hello: 5 * time.Second, stuck: 30 * time.Second, closing: 5 * time.Second, linger: time.Second,
+		pong: 90 * time.Second, gaps: time.Minute}
 }
 
 // state says who writes to a connection. It changes under conn.mu only:
