@@ -34,7 +34,7 @@ func run(t *testing.T, what func(context.Context)) {
 // eventually waits for a condition, for as long as the slowest machine needs.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !condition(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !condition(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("it never came to pass that %s", what)
 		}

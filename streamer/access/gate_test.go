@@ -383,7 +383,7 @@ func TestRefusalAnswers(t *testing.T) {
 func TestFloodIsBounded(t *testing.T) {
 	g := newGate(t, Options{RatePerSecond: 1, RateBurst: 1, PerAddress: 10})
 	steady := admit(t, g, from("192.0.2.1"))
-	for i := range 3 * tableShards * maxIdle {
+	for i := range 3 * tableShards * maxIdle / 2 {
 		address := netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)})
 		grant, refusal := g.Admit(Request{Peer: address})
 		if refusal != nil {

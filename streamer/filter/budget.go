@@ -92,35 +92,37 @@ func (p *pending) remove(c *Class) {
 	p.list = slices.DeleteFunc(p.list, func(e estimate) bool { return e.class == c })
 }
 
-// A trial repeats until trialTime is over, but at most maxTrials times: the least counts, since others may have the processor
-// in between.
+// A trial takes as many records as fit into trialTime, and evaluates each several times: the least counts, since others may
+// have the processor in between.
 const (
-	maxTrials = 3
-	trialTime = 2 * time.Millisecond
+	trialRounds = 3
+	trialTime   = 2 * time.Millisecond
 )
 
-// costPerRecord measures the regular expressions of a filter on some records.
+// costPerRecord measures a filter on some records.
 func costPerRecord(f *Filter, samples []*Subject) time.Duration {
+	var least []time.Duration
 	begin := time.Now()
-	least := time.Duration(-1)
-	for trial := 0; trial < maxTrials && time.Since(begin) < trialTime; trial++ {
-		if cost := trialCost(f, samples); least < 0 || cost < least {
-			least = cost
+	for _, s := range samples {
+		least = append(least, timed(f, s))
+		if time.Since(begin) > trialTime {
+			break
 		}
 	}
-	return least
+	total := time.Duration(0)
+	for i := range least {
+		for range trialRounds - 1 {
+			least[i] = min(least[i], timed(f, samples[i]))
+		}
+		total += least[i]
+	}
+	return total / time.Duration(len(least))
 }
 
-// trialCost is the mean over as many of the samples as fit into the time.
-func trialCost(f *Filter, samples []*Subject) time.Duration {
+func timed(f *Filter, s *Subject) time.Duration {
 	begin := time.Now()
-	for i, s := range samples {
-		f.Match(s)
-		if took := time.Since(begin); i+1 == len(samples) || took > trialTime {
-			return took / time.Duration(i+1)
-		}
-	}
-	return 0
+	f.Match(s)
+	return time.Since(begin)
 }
 
 // minRate is the number of records a second assumed at least when the cost of a filter is estimated.

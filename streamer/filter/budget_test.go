@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -41,10 +42,22 @@ func TestBudgetRefusesNewRegularExpressionsOnly(t *testing.T) {
 	})
 }
 
+func TestOneFilterCannotTakeTheWholeBudget(t *testing.T) {
+	set := NewSet(Options{RegexpBudget: 0.25})
+	f := regexpFilter(t, 1)
+	if err := set.admit(f, time.Now(), 0.25/maxShare); err != nil {
+		t.Errorf("a share of the budget: %v", err)
+	}
+	var overload *OverloadError
+	if err := set.admit(f, time.Now(), 0.1); !errors.As(err, &overload) || !overload.Budget {
+		t.Errorf("nearly half of the budget: %v, want an OverloadError of the budget", err)
+	}
+}
+
 func TestNoBudgetNoRegularExpressions(t *testing.T) {
 	set := NewSet(Options{})
-	if _, err := set.Add(regexpFilter(t, 1)); err == nil {
-		t.Error("admitted without a budget")
+	if _, err := set.Add(regexpFilter(t, 1)); err == nil || !strings.Contains(err.Error(), "takes no regular expressions") {
+		t.Errorf("without a budget: %v", err)
 	}
 }
 

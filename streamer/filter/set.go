@@ -126,6 +126,9 @@ func (s *Set) estimate(f *Filter) float64 {
 	return costPerRecord(f.regexpsOnly(), s.sampler.samples()).Seconds() * max(rate, minRate)
 }
 
+// maxShare keeps one filter from taking more than this part of the budget from all others.
+const maxShare = 4
+
 // admit says why a new class cannot be had.
 func (s *Set) admit(f *Filter, now time.Time, load float64) error {
 	o := s.options
@@ -140,9 +143,22 @@ func (s *Set) admit(f *Filter, now time.Time, load float64) error {
 		return &OverloadError{Reason: fmt.Sprintf("the server has %d filters with regular expressions already, its limit; "+
 			"use suffix= or plain text, or try again later", o.RegexpClasses)}
 	}
-	if _, busy := s.meter.read(now); busy+s.pending.sum(now)+load > o.RegexpBudget {
+	return s.admitLoad(now, load)
+}
+
+// admitLoad says why the budget is not enough for a class with regular expressions.
+func (s *Set) admitLoad(now time.Time, load float64) error {
+	budget := s.options.RegexpBudget
+	_, busy := s.meter.read(now)
+	switch {
+	case budget <= 0:
+		return &OverloadError{Budget: true, Reason: "the server takes no regular expressions; use suffix= or plain text"}
+	case load > budget/maxShare:
+		return &OverloadError{Budget: true, Reason: "this filter's regular expressions alone would take too much of the processor; " +
+			"put plain text into them, use suffix=, or split them"}
+	case busy+s.pending.sum(now)+load > budget:
 		return &OverloadError{Budget: true, Reason: fmt.Sprintf("regular expressions have used up their budget of %g of a "+
-			"processor core; use suffix= or plain text, or try again later", o.RegexpBudget)}
+			"processor core; use suffix= or plain text, or try again later", budget)}
 	}
 	return nil
 }
