@@ -81,6 +81,9 @@ func ParsePrefixes(texts []string) ([]netip.Prefix, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%q is neither an address nor a network; give 10.0.0.0/8 or 192.0.2.1", text)
 		}
+		if prefix.Addr().Is4In6() && prefix.Bits() >= 96 {
+			prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96)
+		}
 		list = append(list, prefix.Masked())
 	}
 	return list, nil

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -59,6 +60,13 @@ func TestLimitKey(t *testing.T) {
 	}
 	if limitKey(netip.Addr{}).IsValid() {
 		t.Error("no address has become one")
+	}
+}
+
+func TestParsePrefixes(t *testing.T) {
+	got := fmt.Sprint(prefixes(t, "10.1.2.3/8", "192.0.2.1", "::ffff:10.0.0.0/104", "::ffff:192.0.2.1", "2001:db8::1/32"))
+	if want := "[10.0.0.0/8 192.0.2.1/32 10.0.0.0/8 192.0.2.1/32 2001:db8::/32]"; got != want {
+		t.Errorf("read %s, want %s", got, want)
 	}
 }
 
