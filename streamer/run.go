@@ -75,12 +75,12 @@ func (s *Streamer) Run(ctx, now context.Context) error {
 }
 
 func (s *Streamer) sayWhere() {
-	attributes := []any{"http", s.HTTPAddr(), "tls", s.tls != nil}
+	attributes := []any{"http", s.HTTPAddr().String(), "tls", s.tls != nil}
 	if tcp := s.TCPAddr(); tcp != nil {
-		attributes = append(attributes, "tcp", tcp)
+		attributes = append(attributes, "tcp", tcp.String())
 	}
 	if admin := s.AdminAddr(); admin != nil {
-		attributes = append(attributes, "admin", admin)
+		attributes = append(attributes, "admin", admin.String())
 	}
 	s.logger.Info("serving", attributes...)
 }
