@@ -83,13 +83,11 @@ func exercise(ctx context.Context, start func(context.Context, string, string) (
 		return err
 	}
 	fmt.Printf("%s: filled in %v, %d refused\n", s.name, time.Since(began).Round(time.Millisecond), s.refused)
-	began = time.Now()
 	read, verified, err := readAll(ctx, s)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
-	fmt.Printf("%s, log client: entries held %d, read %d, verified %d (%v)\n", s.name, len(s.accepted), read, verified,
-		time.Since(began).Round(time.Millisecond))
+	fmt.Printf("%s, log client: entries held %d, read %d, verified %d\n", s.name, len(s.accepted), read, verified)
 	fRead, fVerified, err := f.wait(ctx, uint64(len(s.accepted)))
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
