@@ -287,11 +287,13 @@ func (f *Filter) decide(matched field) bool {
 	return positive == f.needs
 }
 
-// size is the number of patterns and suffixes.
+// size is about the memory that the filter takes: the number of patterns and suffixes, regular expressions by their instructions.
 func (f *Filter) size() int {
 	n := len(f.suffixes)
 	for _, c := range f.clauses {
-		n += len(c.patterns)
+		for _, p := range c.patterns {
+			n += max(1, p.weight)
+		}
 	}
 	return n
 }

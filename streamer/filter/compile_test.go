@@ -169,6 +169,22 @@ func TestNilFilterMatchesAll(t *testing.T) {
 	}
 }
 
+// TestLongTextIsNoLargeProgram has a text of more bytes than an expression may have instructions.
+func TestLongTextIsNoLargeProgram(t *testing.T) {
+	text := strings.Repeat("abcdefgh", 64)
+	limits := Limits{PatternBytes: 512, ProgramSize: 400}
+	if f, err := Compile(Query{Domain: Values{text}}, limits); err != nil || f.Regexps() != 0 || f.size() != 1 {
+		t.Errorf("%v, %v", f, err)
+	}
+	if _, err := Compile(Query{Domain: Values{text[3:] + `\d+`}}, limits); err == nil {
+		t.Error("with a repetition it is still accepted")
+	}
+	f, err := Compile(Query{Domain: Values{text[:100] + `\d+`}}, limits)
+	if err != nil || f.size() < 100 {
+		t.Errorf("%v: counts for %d", err, f.size())
+	}
+}
+
 // TestNoEngineNeeded holds which expressions count as plain: users meet the limits of regular expressions by it.
 func TestNoEngineNeeded(t *testing.T) {
 	for _, test := range []struct {

@@ -21,8 +21,9 @@ type pattern struct {
 	key string
 	// glob is the predicate over folded text, unless re is set.
 	glob []byte
-	// re is the predicate over the text itself.
-	re *regexp.Regexp
+	// re is the predicate over the text itself, of about weight instructions.
+	re     *regexp.Regexp
+	weight int
 	// factors: a text that matches holds, folded, at least one of them. None means that nothing is known.
 	factors [][]byte
 }
@@ -62,20 +63,24 @@ func parsePattern(param, text string, limits Limits) ([]*pattern, error) {
 	if err != nil {
 		return nil, &Error{param, fmt.Sprintf("is not an RE2 expression: %s; put \\ before characters meant as they are", reason(err))}
 	}
-	// Counted before repetitions are written out, which can take a hundred megabytes.
-	if n := instructions(parsed); n > limits.ProgramSize {
-		return nil, &Error{param, fmt.Sprintf("has an expression of %d instructions, more than %d; use fewer or smaller repetitions",
-			n, limits.ProgramSize)}
+	n := instructions(parsed)
+	tooLarge := &Error{param, fmt.Sprintf("has an expression of %d instructions, more than %d; use fewer or smaller repetitions",
+		n, limits.ProgramSize)}
+	if n > max(limits.ProgramSize, limits.PatternBytes) { // before repetitions are written out: that can take 100 MB
+		return nil, tooLarge
 	}
 	re := trim(uncapture(parsed.Simplify()))
 	if list, ok := globs(re); ok {
 		return globPatterns(list), nil
 	}
+	if n > limits.ProgramSize {
+		return nil, tooLarge
+	}
 	compiled, err := regexp.Compile("(?is:" + text + ")")
 	if err != nil {
 		return nil, &Error{param, fmt.Sprintf("cannot be compiled: %s", reason(err))}
 	}
-	return []*pattern{{key: regexpKey(re), re: compiled, factors: factors(re)}}, nil
+	return []*pattern{{key: regexpKey(re), re: compiled, weight: n, factors: factors(re)}}, nil
 }
 
 // maxWideRanges bounds ranges like [a-\x{ffff}] in a query: to read one, the parser looks at the case of every character in it.

@@ -10,7 +10,8 @@ import (
 type Options struct {
 	// Classes is the number of distinct filters; default 20,000.
 	Classes int
-	// Values is the number of expressions and suffixes of all classes together; default 200,000.
+	// Values is the number of expressions and suffixes of all classes together, those that need the regular expression engine
+	// counted by their instructions; default 200,000.
 	Values int
 	// RegexpClasses is the number of classes with expressions that need the regular expression engine; default 1,000.
 	RegexpClasses int
@@ -199,8 +200,7 @@ func (s *Set) Match(record *Subject, dst []*Class) []*Class {
 
 // Stats is what a set holds.
 type Stats struct {
-	// Classes is the number of distinct filters, RegexpClasses that of those with regular expressions, Values that of all
-	// expressions and suffixes.
+	// Classes is the number of distinct filters, RegexpClasses that of those with regular expressions; Values is as in Options.
 	Classes       int `json:"classes"`
 	RegexpClasses int `json:"regexp_classes"`
 	Values        int `json:"values"`
