@@ -5,16 +5,12 @@ cd "$(dirname "$0")/.."
 
 step() { printf '\n\033[1m%s\033[0m\n' "$1" | if [[ -t 1 ]]; then cat; else sed 's/\x1b\[[0-9;]*m//g'; fi; }
 
-# Every module of the repository: the project's own, and those under hack/ that keep heavy test tools out of it.
-mapfile -t modules < <(git ls-files '*go.mod' | xargs -n1 dirname)
-
 step "generated files"
 go generate ./...
 
 step "module files"
-for module in "${modules[@]}"; do
-  (cd "$module" && go mod tidy && { [[ $module != . ]] || go mod verify; })
-done
+go mod tidy
+go mod verify
 
 step "gofmt"
 unformatted=$(git ls-files '*.go' | xargs gofmt -l)
@@ -29,10 +25,14 @@ step "golangci-lint"
 step "govulncheck"
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
-if "$GOVULNCHECK" ./... >"$report" 2>&1; then
+# A machine without access to the database, or to all modules of the tool, checks the rest; it says what it left out.
+if ! make "$GOVULNCHECK" >"$report" 2>&1; then
+  echo "NOT CHECKED: the tool cannot be built here:"
+  tail -n 2 "$report"
+elif "$GOVULNCHECK" ./... >"$report" 2>&1; then
   tail -n 3 "$report"
-elif grep -qiE 'vuln\.go\.dev|fetching vulnerabilities|no such host|proxyconnect|i/o timeout' "$report"; then
-  echo "not checked: the vulnerability database cannot be reached from here:"
+elif grep -qiE 'vuln\.go\.dev|fetching vulnerabilities|no such host' "$report"; then
+  echo "NOT CHECKED: the vulnerability database cannot be reached from here:"
   head -n 3 "$report"
 else
   cat "$report"

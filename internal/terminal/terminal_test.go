@@ -34,7 +34,9 @@ func certificate(domains ...string) *client.Certificate {
 	}
 }
 
-func lines(b *bytes.Buffer) []string { return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n") }
+func lines(b *bytes.Buffer) []string {
+	return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+}
 
 func TestLinesAreAligned(t *testing.T) {
 	p, b := at(100, false)
