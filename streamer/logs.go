@@ -142,6 +142,7 @@ func (n *network) open(c *config.Config, l loglist.Log, hooks ctlog.Hooks) (ctlo
 		URL:             l.URL,
 		SubmissionURL:   l.SubmissionURL,
 		Key:             slices.Clone(l.Key),
+		Unsigned:        l.Custom && l.Key == nil,
 		Client:          client,
 		Hooks:           hooks,
 		UserAgent:       n.agent,

@@ -446,6 +446,7 @@ func TestConstructorsRefuseWhatCannotBeRight(t *testing.T) {
 	for name, edit := range map[string]func(*Options){
 		"no url": func(o *Options) { o.URL = "" }, "relative url": func(o *Options) { o.URL = "log.example" },
 		"query": func(o *Options) { o.URL += "?x=1" }, "user": func(o *Options) { o.URL = "https://me:secret@log.example/" },
+		"no key":   func(o *Options) { o.Key, o.LogID = nil, Hash{} },
 		"other id": func(o *Options) { o.LogID[0]++ }, "other key type": func(o *Options) { o.Key, o.LogID = ed25519Key(t), Hash{} },
 		"submission": func(o *Options) { o.SubmissionURL = "x" },
 	} {

@@ -23,7 +23,10 @@ func TestLogsWithoutAKnownKey(t *testing.T) {
 			if static {
 				open = NewStatic
 			}
-			log, err := open(Options{URL: l.URL()})
+			if _, err := open(Options{URL: l.URL()}); err == nil {
+				t.Error("a forgotten key is taken for a log without one")
+			}
+			log, err := open(Options{URL: l.URL(), Unsigned: true})
 			if err != nil {
 				t.Fatal(err)
 			}

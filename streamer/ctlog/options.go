@@ -16,11 +16,12 @@ type Options struct {
 	URL string
 	// SubmissionURL is the submission prefix of a static log, from which the origin of its checkpoints follows; URL if empty.
 	SubmissionURL string
-	// Key is the log's public key: the DER of a SubjectPublicKeyInfo. LogID, unless zero, must be its SHA-256. Without a key, as
-	// with custom logs of which only the URL is known, tree heads are taken without a signature; entries are still checked
-	// against them.
-	Key   []byte
-	LogID Hash
+	// Key is the log's public key: the DER of a SubjectPublicKeyInfo. LogID, unless zero, must be its SHA-256. Unsigned says that
+	// there is none, as with custom logs of which only the URL is known: tree heads are then taken without a signature, and
+	// entries are still checked against them.
+	Key      []byte
+	LogID    Hash
+	Unsigned bool
 	// Client makes the requests; its redirect policy is replaced by: on the same host only. Make its Transport with
 	// NewTransport. Close drops its idle connections.
 	Client *http.Client
@@ -94,7 +95,7 @@ func (o *Options) check() error {
 	if err := checkURL("submission_url", o.SubmissionURL); err != nil {
 		return err
 	}
-	if len(o.Key) == 0 {
+	if o.Unsigned {
 		return nil
 	}
 	id := Hash(sha256.Sum256(o.Key))

@@ -33,7 +33,7 @@ func newRFC6962(o Options) (*rfc6962, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	v, err := newVerifier(o.Key)
+	v, err := o.verifier()
 	if err != nil {
 		return nil, err
 	}

@@ -11,15 +11,12 @@ import (
 	"fmt"
 )
 
-// verifier checks a log's signatures over tree heads. The zero verifier, of a log whose key is not known, accepts them all.
+// verifier checks a log's signatures over tree heads. The zero verifier, of an unsigned log, accepts them all.
 type verifier struct {
 	key any // *ecdsa.PublicKey or *rsa.PublicKey
 }
 
 func newVerifier(spki []byte) (verifier, error) {
-	if len(spki) == 0 {
-		return verifier{}, nil
-	}
 	key, err := x509.ParsePKIXPublicKey(spki)
 	if err != nil {
 		return verifier{}, fmt.Errorf("key: not the DER of a public key: %w", err)
@@ -29,6 +26,14 @@ func newVerifier(spki []byte) (verifier, error) {
 		return verifier{key: key}, nil
 	}
 	return verifier{}, fmt.Errorf("key: a %T; logs sign with ECDSA or RSA (RFC 6962 §2.1.4)", key)
+}
+
+// verifier is what the options say about signatures.
+func (o *Options) verifier() (verifier, error) {
+	if o.Unsigned {
+		return verifier{}, nil
+	}
+	return newVerifier(o.Key)
 }
 
 // The algorithm numbers of RFC 5246 §7.4.1.4.1.

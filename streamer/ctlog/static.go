@@ -43,7 +43,7 @@ func newStatic(o Options) (*static, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	v, err := newVerifier(o.Key)
+	v, err := o.verifier()
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (l *static) Head(ctx context.Context) (TreeHead, error) {
 	raw := append([]byte(nil), buf.b...)
 	buf.free()
 	head, err := c.open(l.o.origin(), l.verifier)
-	if l.verifier.key == nil { // the signature's key id is not known either
+	if l.o.Unsigned && c.origin == l.o.origin() { // the signature's key id is not known either
 		head, err = c.head, nil
 		head.Timestamp = uint64(l.o.Now().UnixMilli())
 	}
