@@ -2,7 +2,6 @@ package streamer
 
 import (
 	"encoding/base64"
-	"strings"
 	"time"
 
 	"github.com/certstream-operator/certstream-operator/streamer/follow"
@@ -51,22 +50,17 @@ func (s *Streamer) configStatus() serve.ConfigStatus {
 	}
 }
 
-// listStatus joins the sources of the log list into one.
 func (s *Streamer) listStatus() serve.LogListStatus {
-	sources := s.list.Status()
-	status := serve.LogListStatus{Signed: len(sources) > 0, Selected: len(s.list.Current().Followed())}
-	var names, versions, errs []string
-	for _, one := range sources {
-		names = append(names, one.URL)
-		versions = append(versions, one.Version)
-		if one.Error != "" {
-			errs = append(errs, one.Error)
+	status := serve.LogListStatus{Selected: len(s.list.Current().Followed()), Sources: []serve.LogSource{}}
+	for _, l := range s.list.Status() {
+		status.Sources = append(status.Sources, serve.LogSource{
+			Name: l.Name, URL: l.URL, Version: l.Version, SignedBy: l.Signed, FromCache: l.FromDisk,
+			FetchedAt: l.Fetched, Logs: l.Logs, LeftOut: l.LeftOut, Error: l.Error,
+		})
+		if l.Error != "" {
+			status.Error = l.Error
 		}
-		status.Signed = status.Signed && one.Signed != ""
-		status.FromCache = status.FromCache || one.FromDisk
-		status.FetchedAt = one.Fetched
 	}
-	status.Source, status.Version, status.Error = strings.Join(names, " "), strings.Join(versions, " "), strings.Join(errs, "; ")
 	return status
 }
 

@@ -52,17 +52,28 @@ type WindowStatus struct {
 	Seconds       float64 `json:"seconds"`
 }
 
-// LogListStatus is the log list in use.
+// LogListStatus is where the logs come from.
 type LogListStatus struct {
-	Source string `json:"source"`
-	// Signed says that its signature was verified, FromCache that it is the last good one kept on disk.
-	Signed    bool      `json:"signed"`
+	// Selected is how many logs of the lists and the configuration are followed.
+	Selected int         `json:"selected"`
+	Sources  []LogSource `json:"sources"`
+	// Error is why a source's list could not be renewed.
+	Error string `json:"error,omitempty"`
+}
+
+// LogSource is one log list in use.
+type LogSource struct {
+	Name    string `json:"name"`
+	URL     string `json:"url"`
+	Version string `json:"version,omitempty"`
+	// SignedBy says whose signature on it was verified; it is empty for an unsigned list.
+	SignedBy string `json:"signed_by"`
+	// FromCache says that it is the last good one kept on disk and has not been seen current since the start.
 	FromCache bool      `json:"from_cache"`
 	FetchedAt time.Time `json:"fetched_at,omitzero"`
-	Version   string    `json:"version,omitempty"`
+	Logs      int       `json:"logs"`
+	LeftOut   []string  `json:"left_out,omitempty"`
 	Error     string    `json:"error,omitempty"`
-	// Selected is how many logs of it are followed.
-	Selected int `json:"selected"`
 }
 
 // StateStatus is what a restart resumes from.
@@ -70,7 +81,6 @@ type StateStatus struct {
 	// Dir is empty when there is none: then a restart begins at the heads.
 	Dir            string    `json:"dir,omitempty"`
 	LastCheckpoint time.Time `json:"last_checkpoint,omitzero"`
-	LastError      string    `json:"last_error,omitempty"`
 	// Recovery says what this run began with: the state of a "clean" or an "unclean" stop, or none ("fresh").
 	Recovery string `json:"recovery,omitempty"`
 }
