@@ -88,7 +88,7 @@ func TestFactorsAreRequired(t *testing.T) {
 			t.Skip("no expression")
 		}
 		required := factors(uncapture(parsed.Simplify()))
-		re := regexp.MustCompile("(?is:" + text + ")")
+		re := regexp.MustCompile("(?is)" + text)
 		p := pattern{re: re, factors: required}
 		for range 20 {
 			subject := []byte(drawText(t, textPieces, 8))

@@ -76,7 +76,7 @@ func parsePattern(param, text string, limits Limits) ([]*pattern, error) {
 	if n > limits.ProgramSize {
 		return nil, tooLarge
 	}
-	compiled, err := regexp.Compile("(?is:" + text + ")")
+	compiled, err := regexp.Compile("(?is)" + text)
 	if err != nil {
 		return nil, &Error{param, fmt.Sprintf("cannot be compiled: %s", reason(err))}
 	}
