@@ -145,14 +145,11 @@ type tailer struct {
 
 // show prints a message in the form asked for; more is false once there were enough.
 func (t *tailer) show(m client.Message) (more bool, err error) {
-	event := m.Event()
 	if t.flags.json && m.Reconnecting() == nil {
-		if _, err := t.out.Write(append(m.Raw, '\n')); err != nil {
-			return false, err
-		}
-		return t.counted(event), nil
+		_, err := t.out.Write(append(m.Raw, '\n'))
+		return t.counted(m), err
 	}
-	switch e := event.(type) {
+	switch e := m.Event().(type) {
 	case *client.Certificate:
 		if t.flags.domains {
 			err = t.names(e.Leaf.AllDomains)
@@ -166,15 +163,14 @@ func (t *tailer) show(m client.Message) (more bool, err error) {
 			err = t.printer.Names(e.Names)
 		}
 	default:
-		err = t.note(event)
+		err = t.note(e)
 	}
-	return t.counted(event), err
+	return t.counted(m), err
 }
 
 // counted notes that a certificate was shown, and says whether another is wanted.
-func (t *tailer) counted(e client.Event) bool {
-	switch e.(type) {
-	case *client.Certificate, *client.DomainNames:
+func (t *tailer) counted(m client.Message) bool {
+	if m.Type == "certificate_update" || m.Type == "dns_entries" {
 		t.shown++
 	}
 	return t.flags.count == 0 || t.shown < t.flags.count

@@ -145,8 +145,12 @@ func (s snapshot) line(last snapshot) string {
 	if elapsed := s.at.Sub(last.at).Seconds(); !last.at.IsZero() && elapsed > 0 {
 		perSecond = thousands(uint64(float64(s.Totals.Entries-min(last.Totals.Entries, s.Totals.Entries))/elapsed + 0.5))
 	}
-	return fmt.Sprintf(" %s entries/s   %s clients (this view is one)   log lag %s entries, %.1f s   %s in all   Ctrl-C stops ",
-		perSecond, thousands(uint64(clients)), thousands(behind), seconds, thousands(s.Totals.Entries))
+	noun := "clients"
+	if clients == 1 {
+		noun = "client"
+	}
+	return fmt.Sprintf(" %s entries/s   %s %s (this view is one)   log lag %s entries, %.1f s   %s in all   Ctrl-C stops ",
+		perSecond, thousands(uint64(clients)), noun, thousands(behind), seconds, thousands(s.Totals.Entries))
 }
 
 // thousands writes 1234567 as 1,234,567.
