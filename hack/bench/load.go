@@ -58,9 +58,12 @@ type latency struct {
 
 // runLoad is the role "load": `connect`, `mark`, `latency`.
 func runLoad(ctx context.Context, text string) error {
-	p := loadParams{Buffer: 32 << 10}
+	var p loadParams
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		return fmt.Errorf("parameters: %w", err)
+	}
+	if p.Buffer == 0 {
+		p.Buffer = 32 << 10
 	}
 	var list []*listener
 	return answer(map[string]func() (any, error){

@@ -35,10 +35,13 @@ var paths = map[message.Kind]string{message.Full: "/full-stream", message.Lite: 
 const memoryWindow = 4 << 20
 
 // pair is a server and its load.
-type pair struct{ server, load *process }
+type pair struct {
+	server, load *process
+	clients      int
+}
 
 func startPair(ctx context.Context, role string, server any, load loadParams) (*pair, error) {
-	p := &pair{}
+	p := &pair{clients: load.Clients}
 	var err error
 	if p.server, err = start(ctx, role, server); err != nil {
 		return nil, err
@@ -102,7 +105,7 @@ func (p *pair) run(o *options) (*flow, error) {
 	if err := p.server.ask("stop", &f.published); err != nil {
 		return nil, err
 	}
-	if err := p.arrive(&f, before); err != nil {
+	if err := p.arrive(&f, p.clients); err != nil {
 		return nil, err
 	}
 	f.rate = float64(after.Messages-before.Messages) / took
@@ -112,17 +115,19 @@ func (p *pair) run(o *options) (*flow, error) {
 	return &f, nil
 }
 
-// arrive waits for what is on its way.
-func (p *pair) arrive(f *flow, last heardSoFar) error {
-	for range 60 {
-		time.Sleep(500 * time.Millisecond)
+// arrive waits for what is on its way, until nothing has come for three seconds.
+func (p *pair) arrive(f *flow, clients int) error {
+	for quiet, last := 0, int64(-1); quiet < 6; {
 		if err := p.load.ask("mark", &f.heard); err != nil {
 			return err
 		}
-		if f.heard.Messages == last.Messages {
+		if f.dropped(clients) <= 0 {
 			break
 		}
-		last = f.heard
+		if quiet++; f.heard.Messages != last {
+			quiet, last = 0, f.heard.Messages
+		}
+		time.Sleep(500 * time.Millisecond)
 	}
 	return nil
 }

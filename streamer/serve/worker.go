@@ -144,8 +144,8 @@ func (s *shard) run(ctx context.Context) {
 			case <-timer.C:
 			}
 		}
+		s.pace.begin(time.Now())
 		s.pass(w)
-		s.pace.passed(time.Now())
 	}
 }
 
@@ -201,14 +201,14 @@ func (s *shard) apply(change change, w *writer) {
 const (
 	minInterval       = 10 * time.Millisecond
 	maxInterval       = 200 * time.Millisecond
-	intervalPerClient = 20 * time.Microsecond
+	intervalPerClient = 15 * time.Microsecond
 )
 
 // pace decides when a worker makes its next pass: at once while the stream is quiet, and not sooner than an interval after
 // the last pass while it is busy, taking all that is there. A write that wakes a reader costs the same whatever its size.
 type pace struct {
 	gap     time.Duration // between batches, a moving mean
-	last    time.Time     // end of the last pass
+	last    time.Time     // begin of the last pass
 	looked  time.Time
 	batches uint64
 }
@@ -232,7 +232,7 @@ func (p *pace) delay(now time.Time, batches uint64, clients int) time.Duration {
 	return p.last.Add(every).Sub(now)
 }
 
-func (p *pace) passed(now time.Time) { p.last = now }
+func (p *pace) begin(now time.Time) { p.last = now }
 
 // tally is what was written, by framing.
 type tally struct {
