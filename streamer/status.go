@@ -128,6 +128,7 @@ func logStatus(l follow.LogStatus) serve.LogStatus {
 		Rewinds:          l.Rewinds,
 		Mismatches:       l.Mismatches,
 		Misbehaviours:    l.Misbehaviours,
+		Errors:           l.Failures,
 	}
 }
 

@@ -185,7 +185,7 @@ func (s *Streamer) buildStreams(c *config.Config) error {
 	})
 	s.endpoints = serve.NewEndpoints(endpointOptions(c), serve.Sources{
 		Status:  s.Status,
-		Live:    func() error { return nil },
+		Live:    s.live,
 		Ready:   s.ready,
 		Latest:  s.publisher.Latest,
 		Metrics: telemetry.Handler(s.registry),
@@ -220,6 +220,17 @@ func (s *Streamer) buildFollowing(c *config.Config) error {
 }
 
 func (s *Streamer) config() *config.Config { return s.running.Load() }
+
+// stuckAfter is how long the publisher may take for a round before the process counts as dead: many heartbeats.
+const stuckAfter = 2 * time.Minute
+
+// live says why the process should be started anew; nil if it works.
+func (s *Streamer) live() error {
+	if stuck := s.publisher.Stuck(); stuck > stuckAfter {
+		return fmt.Errorf("nothing has been published for %s, not even a heartbeat", stuck.Round(time.Second))
+	}
+	return nil
+}
 
 // ready says why clients should not be sent here; nil if they may come.
 func (s *Streamer) ready() error {

@@ -43,7 +43,7 @@ type LogStatus struct {
 	ReadOnly         bool
 	Start            StartInfo
 	// Counters since the start of the process.
-	Requests, Entries, Skipped, Repeats, Rewinds, Mismatches, Misbehaviours uint64
+	Requests, Failures, Entries, Skipped, Repeats, Rewinds, Mismatches, Misbehaviours uint64
 }
 
 // StartInfo says where and when a log's following began.
@@ -92,7 +92,7 @@ func (s *LogStatus) fill(v *view, now time.Time) {
 	s.Lag, s.LastSuccess = v.lag(now), v.success
 	s.LastError, s.LastErrorKind, s.LastErrorTime, s.NextTry = v.lastError, string(v.errorKind), v.errorAt, v.wait
 	s.Page, s.Unverified, s.UnverifiedWhy, s.Doubt, s.Start = v.page, v.since, v.why, v.doubt, v.started
-	s.Requests, s.Entries, s.Skipped, s.Repeats = v.requests, v.entries, v.skipped, v.repeats
+	s.Requests, s.Failures, s.Entries, s.Skipped, s.Repeats = v.requests, v.failures, v.entries, v.skipped, v.repeats
 	s.Rewinds, s.Mismatches, s.Misbehaviours = v.rewinds, v.mismatches, v.lies
 }
 

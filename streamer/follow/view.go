@@ -30,6 +30,7 @@ type view struct {
 	page       uint64
 	heads      headHistory
 	requests   uint64
+	failures   uint64
 	entries    uint64
 	skipped    uint64
 	repeats    uint64
@@ -190,6 +191,7 @@ func isNoProof(err error) bool {
 func (f *follower) noteFailure(err error, kind ctlog.Kind, wait time.Duration) {
 	text := clip(err.Error())
 	f.look(func(v *view) {
+		v.failures++
 		v.lastError, v.errorAt, v.errorKind, v.wait = text, time.Now(), kind, time.Now().Add(wait)
 	})
 	level := f.logger.Debug

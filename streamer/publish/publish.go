@@ -71,6 +71,7 @@ type Publisher struct {
 	evaluated atomic.Uint64
 	wake      atomic.Pointer[func()]
 	heartbeat atomic.Int64 // ns
+	turned    atomic.Int64 // when Run last went round, in ns since 1970
 
 	mu      sync.Mutex
 	streams map[streamKey]*Stream
@@ -128,7 +129,9 @@ func (p *Publisher) Head() uint64 { return p.evaluated.Load() }
 func (p *Publisher) Run(ctx context.Context) error {
 	next := time.Now().Add(time.Duration(p.heartbeat.Load()))
 	for ctx.Err() == nil {
-		if now := time.Now(); !now.Before(next) {
+		now := time.Now()
+		p.turned.Store(now.UnixNano())
+		if !now.Before(next) {
 			p.tick(now)
 			next = now.Add(time.Duration(p.heartbeat.Load()))
 		}
@@ -145,6 +148,15 @@ func (p *Publisher) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Stuck says how long Run has not gone round for: it does at least with each heartbeat. 0 before it has begun.
+func (p *Publisher) Stuck() time.Duration {
+	turned := p.turned.Load()
+	if turned == 0 {
+		return 0
+	}
+	return time.Since(time.Unix(0, turned))
 }
 
 // wait returns when there are entries, or at the time given.

@@ -201,7 +201,7 @@ func (s Status) judgedLogs() Status {
 		l.Status = l.Judge()
 		logs[i] = l
 	}
-	s.Logs, s.Clients, s.Feeds = logs, append([]ClientsCount{}, s.Clients...), append([]FeedStatus{}, s.Feeds...)
+	s.Logs, s.Clients = logs, append([]ClientsCount{}, s.Clients...)
 	return s
 }
 

@@ -23,7 +23,6 @@ type Status struct {
 	Auth          AuthStatus     `json:"auth"`
 	Logs          []LogStatus    `json:"logs"`
 	Clients       []ClientsCount `json:"clients"`
-	Feeds         []FeedStatus   `json:"feeds"`
 	Filters       filter.Stats   `json:"filters"`
 	// EntriesPerSecond is the rate of the last minute, CatchUpPerSecond the most that all backlogs together may add.
 	EntriesPerSecond float64 `json:"entries_per_second"`
@@ -156,15 +155,6 @@ type ClientsCount struct {
 	Protocol string `json:"protocol"`
 	Stream   string `json:"stream"`
 	Count    int    `json:"count"`
-}
-
-// FeedStatus is one run of finished frames.
-type FeedStatus struct {
-	Stream  string `json:"stream"`
-	Framing string `json:"framing"`
-	// Filter is the canonical filter, empty for none.
-	Filter  string `json:"filter,omitempty"`
-	Clients int    `json:"clients"`
 }
 
 // Totals count since the start of the process.

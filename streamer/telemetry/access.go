@@ -63,4 +63,6 @@ func NewAccess(r prometheus.Registerer, reasons []string) *Access {
 func (a *Access) Refused(reason string) { a.RefusalsOf(reason).Inc() }
 
 // RefusalsOf is the counter of one reason.
-func (a *Access) RefusalsOf(reason string) prometheus.Counter { return a.refusals.WithLabelValues(reason) }
+func (a *Access) RefusalsOf(reason string) prometheus.Counter {
+	return a.refusals.WithLabelValues(reason)
+}
