@@ -25,7 +25,8 @@ LABEL org.opencontainers.image.title="certstream-operator streamer" \
       org.opencontainers.image.revision="$COMMIT"
 # /app (where a mounted config.yaml is found), /app/state and /data are there and belong to the user, so that volumes
 # mounted on them can be written.
-COPY --from=build --chown=65532:65532 /out/rootfs/ /
+COPY --from=build /out/rootfs/system/ /
+COPY --from=build --chown=65532:65532 /out/rootfs/user/ /
 COPY --from=build /out/streamer /streamer
 WORKDIR /app
 USER 65532:65532

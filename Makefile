@@ -50,7 +50,8 @@ image: build ## Build image tarballs of the Dockerfile's streamer target into di
 	@for platform in $(PLATFORMS); do \
 	  file=$${platform%/*}-$${platform#*/}; \
 	  go run ./hack/mkimage -target streamer -platform $$platform -name $(IMAGE) -arg VERSION=$(VERSION) -arg COMMIT=$(COMMIT) \
-	    -file /out/rootfs=dist/rootfs -file /out/streamer=dist/streamer-$$file -o dist/streamer-image-$$file.tar; \
+	    -file /out/rootfs/system=dist/rootfs/system -file /out/rootfs/user=dist/rootfs/user \
+	    -file /out/streamer=dist/streamer-$$file -o dist/streamer-image-$$file.tar; \
 	done
 
 .PHONY: generate

@@ -19,7 +19,7 @@ func image(t *testing.T) []byte {
 	t.Helper()
 	dir := t.TempDir()
 	root := filepath.Join(dir, "rootfs")
-	for _, d := range []string{"app/state", "data"} {
+	for _, d := range []string{"system/etc", "user/app/state", "user/data"} {
 		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -30,7 +30,9 @@ func image(t *testing.T) []byte {
 	}
 	out := filepath.Join(dir, "image.tar")
 	err := run("../../Dockerfile", "streamer", "linux/arm64", "x/streamer:1", out,
-		pairs{"VERSION": "v1.2.3"}, pairs{"/out/rootfs": root, "/out/streamer": program})
+		pairs{"VERSION": "v1.2.3"}, pairs{
+			"/out/rootfs/system": filepath.Join(root, "system"), "/out/rootfs/user": filepath.Join(root, "user"), "/out/streamer": program,
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,9 +94,9 @@ func TestImageOfTheDockerfile(t *testing.T) {
 	if string(content["streamer"]) != "binary" || headers["streamer"].Uid != 0 || headers["streamer"].Mode != 0o755 {
 		t.Errorf("streamer: %q %+v", content["streamer"], headers["streamer"])
 	}
-	for _, dir := range []string{"app/", "app/state/", "data/"} {
-		if h := headers[dir]; h == nil || h.Uid != 65532 || h.Typeflag != tar.TypeDir {
-			t.Errorf("%s: %+v, want a folder of the user's", dir, h)
+	for dir, owner := range map[string]int{"app/": 65532, "app/state/": 65532, "data/": 65532, "etc/": 0} {
+		if h := headers[dir]; h == nil || h.Uid != owner || h.Typeflag != tar.TypeDir {
+			t.Errorf("%s: %+v, want a folder of user %d", dir, h, owner)
 		}
 	}
 }
