@@ -36,7 +36,7 @@ func (w *watcher) run(ctx context.Context) {
 		w.loop(ctx, nil, nil, nil)
 		return
 	}
-	defer notify.Close()
+	defer func() { _ = notify.Close() }()
 	w.loop(ctx, notify, notify.Events, notify.Errors)
 }
 
@@ -53,7 +53,8 @@ func (w *watcher) loop(ctx context.Context, notify *fsnotify.Watcher, events <-c
 		case <-w.rearm:
 			continue
 		case <-poll.C:
-		case <-errs: // events may have been lost
+		case err := <-errs: // events may have been lost
+			w.log.Debug("watching files", "of", w.what, "error", err)
 		case <-events:
 			settled(ctx, events)
 		}

@@ -86,7 +86,8 @@ func (r *Record) parseSubjectAltName(b []byte) string {
 	r.altNames = append(r.altNames, list)
 	wrong, text := wholeOr(whole), 0
 	for len(list) > 0 {
-		tag, value := list[0], list
+		var value []byte
+		tag := list[0]
 		if end := short(list); end != 0 {
 			value, list = list[2:end], list[end:]
 		} else if tag, value, list, ok = cut(list); !ok {

@@ -152,7 +152,9 @@ func (k *checker) auth() {
 }
 
 func notHeaderRune(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("!#$%&'*+-.^_`|~", r))
+	letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+	digit := r >= '0' && r <= '9'
+	return !letter && !digit && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }
 
 // Named are the tokens, those without a name named `token-1`, `token-2` by their place in the list.

@@ -197,7 +197,8 @@ var errEmpty = errors.New("the file is empty: write {} for the defaults")
 // read reads the file and, if it is not what was read last or must is set, puts it into force and reports.
 func (w *Watcher) read(must bool) {
 	var data []byte
-	path, err := w.path(), error(nil)
+	var err error
+	path := w.path()
 	if path != "" {
 		data, err = readFile(path)
 	} else {

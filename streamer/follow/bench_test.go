@@ -2,7 +2,6 @@ package follow
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -52,7 +51,7 @@ func benchmarkCatchUp(b *testing.B, static bool) {
 	publisher := consume(window)
 	defer publisher.end()
 	s := New(Options{
-		Engine: window, Issuers: &fakeIssuers{}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Engine: window, Issuers: &fakeIssuers{}, Logger: slog.New(slog.DiscardHandler),
 		Settings: Settings{CatchUpRate: 1e9, Pace: Pace{Rate: 1e6}},
 	})
 	s.SetLogs([]LogSpec{spec})

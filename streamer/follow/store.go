@@ -158,7 +158,7 @@ func (s *Store) begin(o StoreOptions, torn []error) error {
 	if err != nil {
 		return fmt.Errorf("opening the state file to import: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	imported, err := ImportState(f)
 	if err != nil {
 		return fmt.Errorf("importing %s: %w", o.ImportFrom, err)
@@ -337,7 +337,7 @@ func syncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer func() { _ = d.Close() }()
 	return d.Sync()
 }
 

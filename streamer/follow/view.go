@@ -37,7 +37,6 @@ type view struct {
 	rewinds    uint64
 	mismatches uint64
 	lies       uint64
-	drained    bool
 	live       bool
 }
 
