@@ -18,7 +18,7 @@ import (
 func main() {
 	var o options
 	flag.StringVar(&o.role, "role", "", "used by the command itself for its own processes")
-	flag.StringVar(&o.rows, "rows", "", "run only the rows whose name contains one of these, comma-separated")
+	flag.StringVar(&o.rows, "rows", "", "run only the rows whose name contains one of these, separated by semicolons")
 	flag.DurationVar(&o.time, "time", 4*time.Second, "how long each row measures")
 	flag.StringVar(&o.params, "params", "{}", "used by the command itself")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write the server's CPU profile of the last row to this file")
@@ -64,7 +64,7 @@ func (o *options) run(ctx context.Context) error {
 }
 
 func (o *options) wants(name string) bool {
-	for _, part := range strings.Split(o.rows, ",") {
+	for _, part := range strings.Split(o.rows, ";") {
 		if strings.Contains(name, part) {
 			return true
 		}

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -161,11 +162,15 @@ func (s *Server) Run(ctx context.Context) {
 	for _, shard := range s.shards {
 		workers.Go(func() { shard.run(ctx) })
 	}
+	sweep := time.NewTicker(s.patience.pong / 6)
+	defer sweep.Stop()
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
 		case <-s.gate.Revoked():
 			s.closeRevoked()
+		case now := <-sweep.C:
+			s.closeSilent(now)
 		}
 	}
 	workers.Wait()
@@ -206,6 +211,15 @@ func (s *Server) closeRevoked() {
 	}
 }
 
+// closeSilent ends connections of clients that have not answered pings.
+func (s *Server) closeSilent(now time.Time) {
+	for _, c := range s.list() {
+		if c.silent(now.Add(-s.patience.pong)) {
+			c.leave(&goodbye{reason: reasonPong, frame: c.closeFrame(closeGoingAway, "no answer to pings")})
+		}
+	}
+}
+
 // Clients is the number of connected clients.
 func (s *Server) Clients() int { return int(s.clients.Load()) }
 
@@ -223,6 +237,7 @@ func (s *Server) list() []*conn {
 func (s *Server) add(nc net.Conn, v *visit) *conn {
 	c := &conn{nc: nc, server: s, framing: v.framing, kind: v.kind, grant: v.grant, reading: true}
 	c.raw = rawConn(nc)
+	c.heard.Store(time.Now().UnixNano())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

@@ -72,6 +72,12 @@ func (s *Server) shake(nc net.Conn, begins bool) bool {
 	return !s.closed
 }
 
+// isTimeout says that a deadline has passed.
+func isTimeout(err error) bool {
+	var e net.Error
+	return errors.As(err, &e) && e.Timeout()
+}
+
 func (s *Server) serveTCP(nc net.Conn) {
 	v, token, err := s.greet(nc)
 	if open := s.shake(nc, false); !open || v == nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -100,7 +99,8 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, kind mes
 	}
 	c := h.conn
 	c.begin(v)
-	s.goroutines.Go(func() { c.readWebSocket(ws) })
+	s.goroutines.Add(1)
+	go c.readWebSocket(ws)
 }
 
 // hijacker hands gorilla our connection in place of the server's.
@@ -127,6 +127,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // readWebSocket reads what the client sends, so that gorilla answers pings and closes, until the connection ends.
 func (c *conn) readWebSocket(ws *websocket.Conn) {
+	defer c.server.goroutines.Done()
 	ws.SetReadLimit(maxMessage)
 	flood := flood{}
 	answer := ws.PingHandler()
@@ -136,7 +137,6 @@ func (c *conn) readWebSocket(ws *websocket.Conn) {
 		}
 		return answer(data)
 	})
-	c.armRead()
 	var err error
 	for err == nil {
 		if _, _, err = ws.NextReader(); err == nil && flood.counts(time.Now()) {
@@ -167,19 +167,10 @@ func (f *flood) counts(now time.Time) (tooMany bool) {
 
 // farewell is how to end after a read has failed. Where gorilla has said goodbye already it is not used.
 func (c *conn) farewell(err error) *goodbye {
-	switch {
-	case errors.Is(err, errFlood):
+	if errors.Is(err, errFlood) {
 		return &goodbye{reason: reasonProtocol, frame: c.closeFrame(closePolicy, errFlood.Error())}
-	case errors.Is(err, os.ErrDeadlineExceeded), isTimeout(err):
-		return &goodbye{reason: reasonPong, frame: c.closeFrame(closeGoingAway, "no answer to pings")}
 	}
 	return &goodbye{reason: reasonClient}
-}
-
-// isTimeout is for errors that gorilla has wrapped.
-func isTimeout(err error) bool {
-	var e net.Error
-	return errors.As(err, &e) && e.Timeout()
 }
 
 // closeFrame is what tells the client why the server ends the connection, as far as its protocol has a way to.
