@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
-# Runs all unit tests with the race detector. The last lines are go test's own, one per package; SUMMARY names a file that
-# gets a copy of them.
+# Runs all unit tests with the race detector. SUMMARY names a file that gets go test's own lines, one per package.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-summary=${SUMMARY:-/dev/null}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
 echo "downloading modules"
 go mod download
 echo "running tests with the race detector"
-go test -race -timeout 10m "$@" ./... 2>&1 | grep -v 'no test files' | tee >(grep -E '^(ok|FAIL|---|panic)' >"$summary")
+status=0
+go test -race -timeout 10m "$@" ./... 2>&1 | grep -v 'no test files' | tee "$log" || status=$?
+grep -E '^(ok|FAIL|---|panic)' "$log" >"${SUMMARY:-/dev/null}" || true
+exit "$status"
