@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -89,13 +90,16 @@ func answer(commands map[string]func() (any, error)) error {
 // usage is what a process has used.
 type usage struct {
 	CPU time.Duration
-	RSS int // bytes
+	// RSS is resident memory, Heap and Stack what Go has in use, in bytes.
+	RSS, Heap, Stack int
 }
 
 func used() usage {
 	var r syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r) // it cannot fail for oneself
-	return usage{CPU: time.Duration(r.Utime.Nano() + r.Stime.Nano()), RSS: rss()}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return usage{CPU: time.Duration(r.Utime.Nano() + r.Stime.Nano()), RSS: rss(), Heap: int(m.HeapAlloc), Stack: int(m.StackInuse)}
 }
 
 // rss is the process's resident memory, 0 where it cannot be known.

@@ -251,7 +251,7 @@ func rssIdle(ctx context.Context, o *options) (string, error) {
 // perConnection compares the memory of a server with 5,000 connections, after some traffic, with that of one with ten.
 func perConnection(protocol, path string) func(context.Context, *options) (string, error) {
 	return func(ctx context.Context, o *options) (string, error) {
-		var rss [2]int
+		var all [2]usage
 		for i, clients := range []int{10, 5010} {
 			server := serverParams{Kind: message.Lite, Size: 1500, Rate: 20, Batch: 1, Window: memoryWindow}
 			p, err := startPair(ctx, "server", server, loadParams{Protocol: protocol, Path: path, Clients: clients, Buffer: 4 << 10})
@@ -267,8 +267,10 @@ func perConnection(protocol, path string) func(context.Context, *options) (strin
 			if err != nil {
 				return "", err
 			}
-			rss[i] = u.RSS
+			all[i] = u
 		}
-		return fmt.Sprintf("%.1f KiB", float64(rss[1]-rss[0])/5000/1024), nil
+		each := func(few, many int) float64 { return float64(many-few) / 5000 / 1024 }
+		return fmt.Sprintf("%.1f KiB (live heap %.1f, stacks %.1f)", each(all[0].RSS, all[1].RSS),
+			each(all[0].Heap, all[1].Heap), each(all[0].Stack, all[1].Stack)), nil
 	}
 }

@@ -346,17 +346,16 @@ func (c *conn) Read(p []byte) (n int, err error) {
 
 // readRaw reads from a bare socket.
 func readRaw(raw syscall.RawConn, p []byte) (n int, err error) {
+	var failed syscall.Errno
 	wait := raw.Read(func(fd uintptr) bool {
-		for err = syscall.EINTR; err == syscall.EINTR; {
-			n, err = syscall.Read(int(fd), p)
-		}
-		return err != syscall.EAGAIN
+		n, failed = readFD(fd, p)
+		return failed != syscall.EAGAIN
 	})
 	switch {
 	case wait != nil:
 		return 0, wait
-	case err != nil:
-		return 0, err
+	case failed != 0:
+		return 0, failed
 	case n == 0:
 		return 0, io.EOF
 	}

@@ -4,6 +4,7 @@ import (
 	"net"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,4 +27,14 @@ func rawConn(nc net.Conn) syscall.RawConn {
 		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unackedMax.Milliseconds()))
 	})
 	return raw
+}
+
+// readFD reads from a socket that does not block. It is the bare system call, which needs next to no stack.
+func readFD(fd uintptr, p []byte) (int, syscall.Errno) {
+	for {
+		n, _, err := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+		if err != syscall.EINTR {
+			return int(n), err
+		}
+	}
 }

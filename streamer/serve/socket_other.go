@@ -19,3 +19,16 @@ func rawConn(nc net.Conn) syscall.RawConn {
 	}
 	return raw
 }
+
+// readFD reads from a socket that does not block.
+func readFD(fd uintptr, p []byte) (int, syscall.Errno) {
+	for {
+		n, err := syscall.Read(int(fd), p)
+		if err == nil {
+			return n, 0
+		}
+		if e, ok := err.(syscall.Errno); !ok || e != syscall.EINTR {
+			return 0, e
+		}
+	}
+}

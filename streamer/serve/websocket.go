@@ -100,7 +100,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, kind mes
 	c := h.conn
 	c.begin(v)
 	s.goroutines.Add(1)
-	go c.readWebSocket(ws)
+	go c.readWebSocket(ws, c.guard(ws))
 }
 
 // hijacker hands gorilla our connection in place of the server's.
@@ -125,24 +125,38 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return h.conn, rw, nil
 }
 
-// readWebSocket reads what the client sends, so that gorilla answers pings and closes, until the connection ends.
-func (c *conn) readWebSocket(ws *websocket.Conn) {
-	defer c.server.goroutines.Done()
+// guard bounds what the client may send.
+func (c *conn) guard(ws *websocket.Conn) *flood {
 	ws.SetReadLimit(maxMessage)
-	flood := flood{}
+	f := &flood{}
 	answer := ws.PingHandler()
 	ws.SetPingHandler(func(data string) error {
-		if flood.counts(time.Now()) {
+		if f.counts(time.Now()) {
 			return errFlood
 		}
 		return answer(data)
 	})
-	var err error
-	for err == nil {
-		if _, _, err = ws.NextReader(); err == nil && flood.counts(time.Now()) {
-			err = errFlood
+	return f
+}
+
+// readWebSocket reads what the client sends, so that gorilla answers pings and closes, until the connection ends. It is kept
+// small: see Read.
+func (c *conn) readWebSocket(ws *websocket.Conn, f *flood) {
+	for {
+		if _, _, err := ws.NextReader(); err != nil {
+			c.hangUp(err)
+			return
+		}
+		if f.counts(time.Now()) {
+			c.hangUp(errFlood)
+			return
 		}
 	}
+}
+
+// hangUp is the end of reading.
+func (c *conn) hangUp(err error) {
+	defer c.server.goroutines.Done()
 	c.leave(c.farewell(err))
 	c.linger()
 	c.doneReading()
