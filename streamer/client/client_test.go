@@ -213,6 +213,30 @@ func TestSilenceEndsAConnection(t *testing.T) {
 	}
 }
 
+// A path that has died in silence is noticed on WebSocket, too, though pings are the only sign of life of a quiet server.
+func TestDeafServerIsLeft(t *testing.T) {
+	server := newFakeServer(t, script{messages: []string{dns("a", "")}, deaf: true}, script{messages: []string{dns("b", "")}})
+	events, lost, err := read(t, Options{URL: server.ws(), IdleTimeout: 100 * time.Millisecond}, 2)
+	if err != nil || len(lost) != 1 {
+		t.Fatal(err, len(lost))
+	}
+	if diff := cmp.Diff([]string{"a", "b"}, names(t, events)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// certstream-server-rust sent binary frames before 1.5.
+func TestBinaryFrames(t *testing.T) {
+	server := newFakeServer(t, script{messages: []string{rustDomains, dns("b", "")}, binary: true})
+	events, _, err := read(t, Options{URL: server.ws()}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"a.example", "b"}, names(t, events)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestServerSentEvents(t *testing.T) {
 	var asked []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -22,6 +22,7 @@ type fakeServer struct {
 	*httptest.Server
 	t       *testing.T
 	scripts []script
+	ended   chan struct{}
 
 	mu       sync.Mutex
 	requests []*http.Request
@@ -34,14 +35,17 @@ type script struct {
 	header   http.Header
 	messages []string
 	binary   bool
-	// stay keeps the connection open after the last message, until the client goes.
-	stay bool
+	// stay keeps the connection open after the last message, until the client goes; deaf, without reading what it sends.
+	stay, deaf bool
 }
 
 func newFakeServer(t *testing.T, scripts ...script) *fakeServer {
-	f := &fakeServer{t: t, scripts: scripts}
+	f := &fakeServer{t: t, scripts: scripts, ended: make(chan struct{})}
 	f.Server = httptest.NewServer(http.HandlerFunc(f.serve))
-	t.Cleanup(f.Close)
+	t.Cleanup(func() {
+		close(f.ended)
+		f.Close()
+	})
 	return f
 }
 
@@ -73,6 +77,10 @@ func (f *fakeServer) serve(w http.ResponseWriter, r *http.Request) {
 		if conn.WriteMessage(kind, []byte(m)) != nil {
 			return
 		}
+	}
+	if s.deaf {
+		<-f.ended
+		return
 	}
 	if s.stay {
 		_, _, _ = conn.ReadMessage()
