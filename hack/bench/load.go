@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,7 +21,7 @@ import (
 type loadParams struct {
 	Address  string
 	Protocol string // "websocket", "sse", "tcp", or "raw", which has no handshake
-	Path     string
+	Path     string // # stands for the client's number
 	Clients  int
 	// Buffer is what a client reads at a time.
 	Buffer int
@@ -79,7 +80,9 @@ func runLoad(ctx context.Context, text string) error {
 func connectAll(ctx context.Context, p *loadParams) ([]*listener, error) {
 	list := make([]*listener, p.Clients)
 	for i := range list {
-		l, err := connect(ctx, p)
+		own := *p
+		own.Path = strings.ReplaceAll(p.Path, "#", strconv.Itoa(i))
+		l, err := connect(ctx, &own)
 		if err != nil {
 			return nil, fmt.Errorf("client %d: %w", i, err)
 		}

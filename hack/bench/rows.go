@@ -24,6 +24,8 @@ var rows = []row{
 	{"RSS, 60 logs' 1,600/s, no clients", "≤ 20 MiB", rssNobody},
 	{"RSS, 1,000 WS under load (domains-only, 1,600/s)", "≤ 35 MiB", rssLoaded},
 	{"RSS, 10,000 idle WS (a filter that never matches, 1,600/s)", "≤ 90 MiB", rssIdle},
+	{"10,000 WS with a suffix of their own, 2,000/s", "≤ 0.05 core (filters alone)", ownFilters("/?suffix=c#.example.com", 10000)},
+	{"100 WS with a regular expression of their own, 2,000/s", "≤ 0.25 core (filters alone)", ownFilters("/?domain=x%5B0-9%5D{2,3}c#z", 100)},
 	{"per connection, WS", "≤ 6 KiB", perConnection("websocket", "/")},
 	{"per connection, SSE", "≤ 5 KiB", perConnection("sse", "/sse")},
 	{"per connection, TCP", "≤ 5 KiB", perConnection("tcp", "l")},
@@ -246,6 +248,23 @@ func rssLoaded(ctx context.Context, o *options) (string, error) {
 
 func rssIdle(ctx context.Context, o *options) (string, error) {
 	return rssRow(ctx, o, message.Lite, loadParams{Path: "/?suffix=never.invalid", Clients: 10000})
+}
+
+// ownFilters has clients whose filters all differ, and match nothing.
+func ownFilters(path string, clients int) func(context.Context, *options) (string, error) {
+	return func(ctx context.Context, o *options) (string, error) {
+		p, err := startPair(ctx, "server", serverParams{Kind: message.Lite, Size: 1500, Rate: 2000, Batch: 20, Window: memoryWindow, Profile: o.profile},
+			loadParams{Protocol: "websocket", Path: path, Clients: clients, Buffer: 4 << 10})
+		if err != nil {
+			return "", err
+		}
+		defer p.stop()
+		f, err := p.run(o)
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%.2f core, %s", f.cores, mib(f.rss)), nil
+	}
 }
 
 // perConnection compares the memory of a server with 5,000 connections, after some traffic, with that of one with ten.

@@ -90,7 +90,7 @@ func newBench(ctx context.Context, p serverParams, wait *sync.WaitGroup) (*bench
 	registry := prometheus.NewRegistry()
 	b := &bench{params: p, metrics: telemetry.NewFanout(registry)}
 	b.window = engine.NewWindow(engine.WindowOptions{MaxBytes: p.Window, Numbering: engine.Numbering{Epoch: "1bench"}})
-	publisher := publish.New(publish.Options{Engine: b.window, Filters: filter.NewSet(filter.Options{}), Metrics: b.metrics, Log: log})
+	publisher := publish.New(publish.Options{Engine: b.window, Filters: filter.NewSet(filter.DefaultOptions()), Metrics: b.metrics, Log: log})
 	gate, err := access.New(access.Options{}, log, telemetry.NewAccess(registry, access.Reasons()))
 	if err != nil {
 		return nil, err

@@ -49,7 +49,7 @@ func newRig(o Options) *rig {
 	if o.Engine == nil {
 		o.Engine = r.window
 	}
-	o.Filters, o.Metrics, o.Log = filter.NewSet(filter.Options{}), r.metrics, slog.New(slog.NewTextHandler(io.Discard, nil))
+	o.Filters, o.Metrics, o.Log = filter.NewSet(filter.DefaultOptions()), r.metrics, slog.New(slog.NewTextHandler(io.Discard, nil))
 	r.Publisher = New(o)
 	return r
 }

@@ -9,7 +9,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -49,6 +48,7 @@ type rigOptions struct {
 	settings     func(*Settings)
 	tls          bool
 	sendBuffer   int // of the server's sockets; 0 is the system's
+	noRegexps    bool
 	patience     func(*patience)
 }
 
@@ -70,10 +70,14 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	registry := prometheus.NewRegistry()
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
+	filters := filter.DefaultOptions()
+	if o.noRegexps {
+		filters.RegexpBudget = 0
+	}
 	r := &rig{TB: t, metrics: telemetry.NewFanout(registry)}
 	r.window = engine.NewWindow(engine.WindowOptions{MaxBytes: max(o.window, engine.MinWindow), Numbering: engine.Numbering{Epoch: "e1"}})
-	r.publisher = publish.New(publish.Options{Engine: r.window, Filters: filter.NewSet(filter.Options{}), FeedBytes: o.feed,
+	r.publisher = publish.New(publish.Options{Engine: r.window, Filters: filter.NewSet(filters), FeedBytes: o.feed,
 		Heartbeat: o.heartbeat, Metrics: r.metrics, Log: log})
 	gate, err := access.New(o.access, log, telemetry.NewAccess(registry, access.Reasons()))
 	if err != nil {
