@@ -34,7 +34,7 @@ demo: bin/streamer $(CORPUS) ## Stream real certificates from an embedded CT log
 ##@ Build
 
 .PHONY: build
-build: ## Build static binaries for $(PLATFORMS) into dist/.
+build: ## Build static binaries for linux/amd64 and linux/arm64 (PLATFORMS) into dist/.
 	@for platform in $(PLATFORMS); do \
 	  os=$${platform%/*} arch=$${platform#*/}; echo "building dist/streamer-$$os-$$arch"; \
 	  GOOS=$$os GOARCH=$$arch $(BUILD) -o dist/streamer-$$os-$$arch ./cmd/streamer; \
@@ -91,7 +91,7 @@ bench: ## Benchmarks of whole paths, each beside a named baseline.
 ##@ Tools
 
 .PHONY: tools
-tools: $(GOLANGCI_LINT) $(GOVULNCHECK) ## Build the pinned tools into $(CACHE).
+tools: $(GOLANGCI_LINT) $(GOVULNCHECK) ## Build the pinned tools into the cache (CACHE).
 
 # GOFLAGS and GOBIN of the caller must not change what is built or where it goes.
 $(GOLANGCI_LINT):
