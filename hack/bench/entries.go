@@ -29,8 +29,7 @@ var blank = strings.Repeat("0", stampDigits) + stampSuffix
 // template is a certificate with a blank name, whose message has a certain size.
 type template struct {
 	der   []byte
-	stamp int // where the digits are
-	where []int
+	where []int // where the digits are
 }
 
 // newTemplate makes a certificate whose message of a kind has about size bytes.
@@ -40,14 +39,15 @@ func newTemplate(kind message.Kind, size int) (*template, error) {
 		return nil, fmt.Errorf("making a key: %w", err)
 	}
 	names := []string{blank}
-	for length := 0; ; {
+	for {
 		cert := &x509.Certificate{SerialNumber: big.NewInt(4711), Subject: pkix.Name{CommonName: "Bench CA"}, DNSNames: names,
 			NotBefore: time.Unix(1.7e9, 0), NotAfter: time.Unix(1.8e9, 0), KeyUsage: x509.KeyUsageDigitalSignature}
 		der, err := x509.CreateCertificate(rand.Reader, cert, cert, key.Public(), key)
 		if err != nil {
 			return nil, fmt.Errorf("making a certificate: %w", err)
 		}
-		if length = messageSize(der, kind); length >= size {
+		length := messageSize(der, kind)
+		if length >= size {
 			return findStamps(der), nil
 		}
 		names = append(names, fmt.Sprintf("%s%d.example.org", strings.Repeat("a", min(40, max(1, (size-length)/2-20))), len(names)))

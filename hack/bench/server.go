@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -86,7 +85,7 @@ func runServer(ctx context.Context, text string) error {
 }
 
 func newBench(ctx context.Context, p serverParams, wait *sync.WaitGroup) (*bench, error) {
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	registry := prometheus.NewRegistry()
 	b := &bench{params: p, metrics: telemetry.NewFanout(registry)}
 	b.window = engine.NewWindow(engine.WindowOptions{MaxBytes: p.Window, Numbering: engine.Numbering{Epoch: "1bench"}})
