@@ -60,6 +60,9 @@ func (r Run) From(first uint64) Run {
 	return r
 }
 
+// After is the run without the frames up to an offset.
+func (r Run) After(offset uint64) Run { return r.From(r.after(offset)) }
+
 // Cut says what it means when n bytes of the run have been written: how many frames have been begun, and what is missing of
 // the last of them.
 func (r *Run) Cut(n int) (begun int, rest []byte) {

@@ -30,8 +30,8 @@ func (p *Publisher) tell(plan *plan) {
 	p.mu.Unlock()
 	for _, n := range fresh {
 		p.cursor = p.Cursor(offset).Append(p.cursor[:0])
-		for _, f := range plan.all {
-			f.Append(feed.Gap, offset, p.cursor, n.json)
+		for _, s := range plan.all {
+			s.Feed.Append(feed.Gap, offset, p.cursor, n.json)
 		}
 	}
 }
@@ -58,13 +58,14 @@ func (p *Publisher) tick(now time.Time) {
 	p.cursor = p.Cursor(offset).Append(p.cursor[:0])
 	p.text = message.AppendHeartbeat(p.text[:0], now, p.Cursor(offset))
 	p.beat++
-	for _, f := range plan.all {
-		f.Append(feed.Heartbeat, offset, p.cursor, p.text)
+	for _, s := range plan.all {
+		s.Feed.Append(feed.Heartbeat, offset, p.cursor, p.text)
 		if p.beat%pingEvery == 0 {
-			f.Ping(offset)
+			s.Feed.Ping(offset)
 		}
-		f.Tick()
-		f.Publish()
+		s.Feed.Tick()
+		s.Feed.Publish()
+		s.blocks.forget()
 	}
 	(*p.wake.Load())()
 }

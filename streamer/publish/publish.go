@@ -176,8 +176,8 @@ func (p *Publisher) publish(batch []engine.Entry) {
 	for _, l := range used {
 		p.emit(l, plan)
 	}
-	for _, f := range plan.all {
-		f.Publish()
+	for _, s := range plan.all {
+		s.Feed.Publish()
 	}
 	p.evaluated.Store(last)
 	p.options.Engine.Consumed(last)
@@ -237,8 +237,8 @@ func (p *Publisher) overrun() {
 	plan := p.begin(to)
 	p.evaluated.Store(to)
 	p.tell(plan)
-	for _, f := range plan.all {
-		f.Publish()
+	for _, s := range plan.all {
+		s.Feed.Publish()
 	}
 }
 

@@ -176,9 +176,8 @@ func TestReplayMakesTheSameFrames(t *testing.T) {
 	for _, s := range streams {
 		want := contents(t, s, 100)
 		var got []byte
-		var run feed.Run
 		for at := uint64(100); at < 701; {
-			upTo, err := s.Replay(at, &run)
+			run, upTo, err := s.Replay(at)
 			if err != nil || upTo <= at {
 				t.Fatalf("replay after %d came to %d, %v", at, upTo, err)
 			}
@@ -292,6 +291,46 @@ func TestOnlyWhatIsReadIsEncoded(t *testing.T) {
 	}
 }
 
+// TestStormIsEncodedOnce: clients that fall behind, or come back, together share what is made again for them.
+func TestStormIsEncodedOnce(t *testing.T) {
+	r := newRig(Options{})
+	s := r.subscribe(t, message.Lite, feed.WebSocket, nil)
+	r.running(t)
+	r.add(t, 1000)
+	await(t, "everything to be published", func() bool { return r.Head() == 1000 })
+	var clients sync.WaitGroup
+	for i := range 100 {
+		clients.Go(func() {
+			frames := 0
+			for at := uint64(i); at < 1000; {
+				run, upTo, err := s.Replay(at)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				frames, at = frames+run.Len(), upTo
+			}
+			if frames != 1000-i {
+				t.Errorf("a client at %d got %d messages", i, frames)
+			}
+		})
+	}
+	clients.Wait()
+	// The last block is not full, and made for each.
+	if n := testutil.ToFloat64(r.metrics.Replayed); n > 960+100*40 {
+		t.Errorf("%v entries were made again for 100 clients of 1,000", n)
+	}
+	if s.blocks.bytes > DefaultFeedBytes {
+		t.Errorf("%d bytes of blocks", s.blocks.bytes)
+	}
+	for range 2 {
+		r.tick(time.Now())
+	}
+	if len(s.blocks.list) != 0 {
+		t.Error("blocks stay though nobody needs them")
+	}
+}
+
 func TestReplayOfWhatIsGone(t *testing.T) {
 	r := newRig(Options{})
 	r.window.SetMaxBytes(engine.MinWindow)
@@ -300,7 +339,7 @@ func TestReplayOfWhatIsGone(t *testing.T) {
 	for r.window.Oldest() == 0 {
 		r.add(t, 256)
 	}
-	if _, err := s.Replay(0, &feed.Run{}); !errors.Is(err, engine.ErrExpired) {
+	if _, _, err := s.Replay(0); !errors.Is(err, engine.ErrExpired) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -2,6 +2,9 @@ package publish
 
 import (
 	"fmt"
+	"math"
+	"slices"
+	"sync"
 
 	"github.com/certstream-operator/certstream-operator/streamer/engine"
 	"github.com/certstream-operator/certstream-operator/streamer/feed"
@@ -13,20 +16,36 @@ const (
 	replayBytes   = 32 << 10
 	replayEntries = 512
 	replayBatch   = 32
+	blockEntries  = 64 // offsets in a block, which clients without a filter share
 )
 
-// Replay makes again what the stream's clients get after an offset, from the engine: some tens of kilobytes of it, into run,
-// which it empties first. It returns the offset up to which entries have been evaluated; it is the one given when there are
+// Replay makes again what the stream's clients get after an offset, from the engine: some tens of kilobytes of it. The run may
+// be shared and must not be changed; upTo is the offset up to which entries have been evaluated: the one given when there are
 // none up to Head. engine.ErrExpired says that entries after the offset are gone. At most as many replays as there are lanes
-// run at a time; others wait.
-func (s *Stream) Replay(after uint64, run *feed.Run) (upTo uint64, err error) {
+// are made at a time; others wait.
+func (s *Stream) Replay(after uint64) (run feed.Run, upTo uint64, err error) {
+	until := s.Head()
+	first := after - after%blockEntries
+	end := first + blockEntries
+	if s.Filter == nil && end <= until && s.publisher.options.Engine.Oldest() <= first {
+		if run, err = s.blocks.get(first, s); err == nil {
+			return run.After(after), end, nil
+		} // its begin has just expired, but perhaps not what this client needs
+	}
+	run = feed.Run{}
+	run.Reset(after)
+	upTo, err = s.evaluate(after, until, replayBytes, &run)
+	return run, upTo, err
+}
+
+// evaluate appends to run what the stream's clients get of the entries after an offset, until it has about so many bytes.
+func (s *Stream) evaluate(after, until uint64, maxBytes int, run *feed.Run) (upTo uint64, err error) {
 	p := s.publisher
 	l := <-p.lenders
 	defer func() { p.lenders <- l }()
-	run.Reset(after)
 	var buf [replayBatch]engine.Entry
-	upTo, until := after, s.Head()
-	for evaluated := 0; upTo < until && evaluated < replayEntries && len(run.Bytes()) < replayBytes; {
+	upTo = after
+	for evaluated := 0; upTo < until && evaluated < replayEntries && len(run.Bytes()) < maxBytes; {
 		n, err := p.options.Engine.Read(upTo, buf[:])
 		if err != nil {
 			return upTo, fmt.Errorf("reading entries after %d again: %w", upTo, err)
@@ -36,8 +55,7 @@ func (s *Stream) Replay(after uint64, run *feed.Run) (upTo uint64, err error) {
 			entries = entries[:len(entries)-1]
 		}
 		if len(entries) == 0 {
-			upTo = until // the rest of the offsets is a hole
-			break
+			return until, nil // the rest of the offsets is a hole
 		}
 		for i := range entries {
 			l.replay(&entries[i], s, run)
@@ -47,6 +65,53 @@ func (s *Stream) Replay(after uint64, run *feed.Run) (upTo uint64, err error) {
 		p.options.Metrics.Replayed.Add(float64(len(entries)))
 	}
 	return upTo, nil
+}
+
+// blocks are the runs of frames that were made again of late. When many clients have fallen behind together, as after a stall
+// of the machine, or come back together after a restart, each block is made once for all of them: made for each, it would cost
+// more than they could ever catch up.
+type blocks struct {
+	mu    sync.Mutex // held while a block is made, so that whoever wants the same one waits for it
+	list  []block    // the one used last is last
+	bytes int
+}
+
+type block struct {
+	first uint64
+	run   feed.Run
+}
+
+// get returns the run of the entries after first, to the block's end.
+func (b *blocks) get(first uint64, s *Stream) (feed.Run, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := len(b.list) - 1; i >= 0; i-- {
+		if found := b.list[i]; found.first == first {
+			b.list = append(slices.Delete(b.list, i, i+1), found)
+			return found.run, nil
+		}
+	}
+	made := block{first: first}
+	made.run.Reset(first)
+	if _, err := s.evaluate(first, first+blockEntries, math.MaxInt, &made.run); err != nil {
+		return feed.Run{}, err
+	}
+	b.list = append(b.list, made)
+	b.bytes += len(made.run.Bytes())
+	for b.bytes > s.publisher.options.FeedBytes && len(b.list) > 1 {
+		b.bytes -= len(b.list[0].run.Bytes())
+		b.list = slices.Delete(b.list, 0, 1)
+	}
+	return made.run, nil
+}
+
+// forget drops all blocks, unless one is being made: those who need the same ones come at about the same time.
+func (b *blocks) forget() {
+	if !b.mu.TryLock() {
+		return
+	}
+	defer b.mu.Unlock()
+	b.list, b.bytes = nil, 0
 }
 
 // replay appends one entry, if it matches.

@@ -19,8 +19,9 @@ type Stream struct {
 	publisher *Publisher
 	key       streamKey
 	class     *filter.Class // nil without a filter
-	start     uint64        // the offset from which on the feed has everything
-	readers   int           // guarded by Publisher.mu
+	blocks    blocks
+	start     uint64 // the offset from which on the feed has everything
+	readers   int    // guarded by Publisher.mu
 }
 
 type streamKey struct {
@@ -92,7 +93,7 @@ func (f *feeds) add(s *Stream) {
 type plan struct {
 	feeds   // of everybody who has no filter
 	classes map[*filter.Class]*feeds
-	all     []*feed.Feed
+	all     []*Stream
 }
 
 // begin fixes who gets a batch that ends at an offset: those who subscribe from now on begin behind it.
@@ -109,7 +110,7 @@ func (p *Publisher) begin(last uint64) *plan {
 func makePlan(streams map[streamKey]*Stream) *plan {
 	made := &plan{classes: map[*filter.Class]*feeds{}}
 	for _, s := range streams {
-		made.all = append(made.all, s.Feed)
+		made.all = append(made.all, s)
 		to := &made.feeds
 		if s.class != nil {
 			if to = made.classes[s.class]; to == nil {

@@ -157,7 +157,7 @@ func (c *conn) catchUp(w *writer) {
 		c.skip()
 		return
 	}
-	upTo, err := c.stream.Replay(after, &w.run)
+	run, upTo, err := c.stream.Replay(after)
 	switch {
 	case errors.Is(err, engine.ErrExpired):
 		c.skip()
@@ -169,8 +169,8 @@ func (c *conn) catchUp(w *writer) {
 	case upTo == after:
 		time.Sleep(time.Millisecond) // a batch is on its way into the feed
 	}
-	w.upTo = upTo
-	if w.run.Len() == 0 {
+	w.run, w.upTo = run, upTo
+	if run.Len() == 0 {
 		c.mu.Lock()
 		c.offset = max(c.offset, upTo)
 		c.mu.Unlock()

@@ -273,7 +273,7 @@ func (s *Server) borrow() *writer { return s.writers.Get().(*writer) }
 
 func (s *Server) giveBack(c *conn, w *writer) {
 	s.count(c.framing, w)
-	w.run.Reset(0)
+	w.run = feed.Run{} // it may be shared
 	s.writers.Put(w)
 }
 
