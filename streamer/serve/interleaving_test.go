@@ -204,7 +204,7 @@ func TestNoMessageLostOrDoubled(t *testing.T) {
 }
 
 func interleave(t *testing.T, r *rig) {
-	const last = 8000
+	const last = 4000
 	var clients sync.WaitGroup
 	for i := range 12 {
 		framing := feed.Framing(i % feed.Framings)
