@@ -39,7 +39,8 @@ const stateImportExamples = `  streamer state import ct_index.json --dir /var/li
   streamer state import ct_index.json --dry-run`
 
 func newConfig() *cobra.Command {
-	parent := &cobra.Command{Use: "config", Short: "Import another server's settings", Args: args(cobra.NoArgs)}
+	parent := &cobra.Command{Use: "config", Short: "Import another server's settings", Long: "Take over another server's settings.",
+		Example: "  streamer config import config.yml > ours.yaml", Args: args(cobra.NoArgs), RunE: help}
 	var from string
 	cmd := &cobra.Command{
 		Use:     "import FILE",
@@ -88,7 +89,8 @@ type stateFlags struct {
 }
 
 func newState() *cobra.Command {
-	parent := &cobra.Command{Use: "state", Short: "Import another server's positions", Args: args(cobra.NoArgs)}
+	parent := &cobra.Command{Use: "state", Short: "Import another server's positions", Long: "Take over another server's positions.",
+		Example: "  streamer state import ct_index.json --dir /var/lib/certstream", Args: args(cobra.NoArgs), RunE: help}
 	var f stateFlags
 	cmd := &cobra.Command{
 		Use:     "import FILE",
@@ -115,25 +117,36 @@ func (f *stateFlags) importState(cmd *cobra.Command, path string) error {
 	if err != nil {
 		return usageError{err}
 	}
+	outcome := "nothing was saved"
 	if !f.dryRun {
-		if err := f.save(imported); err != nil {
+		dir, err := f.stateDir()
+		if err != nil {
 			return err
 		}
+		if err := save(dir, imported); err != nil {
+			return err
+		}
+		outcome = "saved in " + dir
 	}
-	return showImported(cmd.OutOrStdout(), imported)
+	return showImported(cmd.OutOrStdout(), imported, outcome)
 }
 
-func (f *stateFlags) save(imported follow.Imported) (err error) {
-	dir := f.dir
-	if dir == "" {
-		loaded, err := config.Load(config.Options{Path: f.config})
-		if err != nil {
-			return invalid(err)
-		}
-		if dir, _ = loaded.StateDir(); dir == "" {
-			return usageError{errors.New("the configuration has no state.dir: set it, or say --dir")}
-		}
+func (f *stateFlags) stateDir() (string, error) {
+	if f.dir != "" {
+		return f.dir, nil
 	}
+	loaded, err := config.Load(config.Options{Path: f.config})
+	if err != nil {
+		return "", invalid(err)
+	}
+	dir, _ := loaded.StateDir()
+	if dir == "" {
+		return "", usageError{errors.New("the configuration has no state.dir: set it, or say --dir")}
+	}
+	return dir, nil
+}
+
+func save(dir string, imported follow.Imported) (err error) {
 	store, err := follow.OpenStore(dir, follow.StoreOptions{Recovery: follow.RecoverFail, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
@@ -142,7 +155,7 @@ func (f *stateFlags) save(imported follow.Imported) (err error) {
 	return store.Import(imported)
 }
 
-func showImported(w io.Writer, imported follow.Imported) error {
+func showImported(w io.Writer, imported follow.Imported, outcome string) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "LOG\tNEXT ENTRY")
 	for _, url := range slices.Sorted(maps.Keys(imported.Positions)) {
@@ -151,6 +164,10 @@ func showImported(w io.Writer, imported follow.Imported) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%d positions from a %s server\n", len(imported.Positions), imported.Kind)
+	positions := "positions"
+	if len(imported.Positions) == 1 {
+		positions = "position"
+	}
+	_, err := fmt.Fprintf(w, "\n%d %s from a %s server; %s\n", len(imported.Positions), positions, imported.Kind, outcome)
 	return err
 }

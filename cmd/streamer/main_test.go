@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/certstream-operator/certstream-operator/internal/testlog"
+	"github.com/certstream-operator/certstream-operator/streamer/follow"
 )
 
 // The test binary is also the program: started with this variable set it is streamer.
@@ -92,8 +94,11 @@ func TestCommands(t *testing.T) {
 		{"serve mistakes", nil, []string{"--config", bad}, 2, `^$`, `line 1: port`},
 		{"config import", nil, []string{"config", "import", "--from", "elixir", write(t, "env", "PORT=4000\n")}, 0, `^port: 4000\n$`, `^$`},
 		{"config import of nonsense", nil, []string{"config", "import", "--from", "x", good}, 2, `^$`, `want go, rust or elixir`},
-		{"state import, dry", nil, []string{"state", "import", "--dry-run", peerState}, 0, `ct.example/log +4711\n\n1 positions from a go server`, `^$`},
+		{"state import, dry", nil, []string{"state", "import", "--dry-run", peerState}, 0, `ct.example/log +4711\n\n1 position from a go server; nothing was saved`, `^$`},
 		{"state import to nowhere", nil, []string{"state", "import", peerState}, 2, `^$`, `no state.dir`},
+		{"unknown sub-command of config", nil, []string{"config", "imprt"}, 2, `^$`, `unknown command "imprt" for "streamer config"`},
+		{"unknown sub-command of state", nil, []string{"state", "imprt"}, 2, `^$`, `unknown command "imprt" for "streamer state"`},
+		{"state alone", nil, []string{"state"}, 0, `streamer state \[command\]`, `^$`},
 		{"state import of nonsense", nil, []string{"state", "import", good}, 2, `^$`, `not a JSON object`},
 		{"tail of nothing", nil, []string{"tail", "ftp://x"}, 2, `^$`, `want ws, wss`},
 		{"tail with a bad CA", nil, []string{"tail", "--ca", good}, 2, `^$`, `holds no PEM certificate`},
@@ -121,9 +126,20 @@ func TestStateImportIsSeenByTheNextOne(t *testing.T) {
 	if got.code != 0 {
 		t.Fatalf("%+v", got)
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) == 0 {
-		t.Errorf("nothing in %s: %v", dir, err)
+	other := write(t, "state.json", `{"version":1,"logs":{"https://other.example":{"current_index":11}}}`)
+	got = runProgram(t, program(t, nil, "state", "import", other, "--dir", dir))
+	if got.code != 0 || !strings.Contains(got.out, "saved in "+dir) {
+		t.Fatalf("%+v", got)
+	}
+	store, err := follow.OpenStore(dir, follow.StoreOptions{Recovery: follow.RecoverFail, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	for url, want := range map[string]uint64{"https://ct.example/log": 4711, "https://other.example": 11} {
+		if index, ok := store.Imported(url); !ok || index != want {
+			t.Errorf("%s: %d, %t, want %d", url, index, ok, want)
+		}
 	}
 }
 

@@ -45,6 +45,9 @@ func newRoot() *cobra.Command {
 	return root
 }
 
+// help is what a command does that only has sub-commands. Having it makes a misspelt one an error.
+func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+
 // args makes a wrong number of arguments a usage error.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, given []string) error {

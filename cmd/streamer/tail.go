@@ -28,7 +28,7 @@ CERTSTREAM_TOKEN, which does not show in the process list.`
 const tailExamples = `  streamer tail                                         this machine's stream
   streamer tail wss://certstream.example.org --stream domains
   streamer tail --suffix example.com --suffix example.org
-  streamer tail --json --stream full | jq .data.leaf_cert.subject
+  streamer tail --json --stream full | jq '.data.leaf_cert.subject // empty'
   streamer tail --domains | grep -i paypal
   streamer tail --since 1x9k2-4711                      what came after that cursor`
 

@@ -12,7 +12,8 @@ const validateHelp = `Validate reads a configuration as serve would, with the CE
 environment, and prints every mistake: the line, the setting, what is wrong with it, and
 what to write instead.
 
-It exits with 0 if the configuration is free of errors, else with 2.`
+It exits with 0 if the configuration is free of errors, with 2 if it is not, with 1 if
+it cannot be read.`
 
 const validateExamples = `  streamer validate config.yaml
   streamer validate                     the file that serve would find

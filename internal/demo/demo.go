@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -150,7 +151,7 @@ func (o *Options) introduce(logs *logs, tls *authority) error {
 		"  WebSocket  " + o.url("ws", "wss", "/") + "   also /full-stream and /domains-only",
 		"  SSE        " + curl + "'" + o.url("http", "https", "/sse?stream=domains") + "'",
 		"  TCP        " + tcp,
-		"  filtered   streamer tail" + ca + " --suffix example.com " + o.url("ws", "wss", ""),
+		"  filtered   " + os.Args[0] + " tail" + ca + " --suffix example.com " + o.url("ws", "wss", ""),
 		"  status     " + o.url("http", "https", "/status") + "   also /metrics and /example.json",
 		"  stop       Ctrl-C",
 		"",

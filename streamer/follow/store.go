@@ -252,12 +252,15 @@ func (s *Store) covers(logs map[engine.Fingerprint]LogState, offset uint64) bool
 // imported once, when the directory is empty. The file itself is never written.
 func StateFile(path string) (dir, importFrom string) { return path + ".d", path }
 
-// Import takes over positions, by URL, for logs that have never been followed.
+// Import takes over positions, by URL, for logs that have never been followed. Those of earlier imports stay where this one has
+// none.
 func (s *Store) Import(i Imported) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next := s.state
-	next.Imported = maps.Clone(i.Positions)
+	next.Imported = make(map[string]uint64, len(s.state.Imported)+len(i.Positions))
+	maps.Copy(next.Imported, s.state.Imported)
+	maps.Copy(next.Imported, i.Positions)
 	if err := s.write(&next); err != nil {
 		return fmt.Errorf("saving imported positions: %w", err)
 	}

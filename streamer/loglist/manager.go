@@ -43,6 +43,7 @@ const (
 	defaultRefresh = time.Hour
 	firstRetry     = 5 * time.Second
 	lastRetry      = 5 * time.Minute
+	lastRetryEmpty = time.Minute // as long as there is no list: nothing is followed meanwhile
 	fetchTimeout   = time.Minute
 )
 
@@ -343,7 +344,11 @@ func (m *Manager) settle(f *feed, list *List, got *copied, err error) {
 // failed keeps the list in force, says so, and tries again sooner than after a success.
 func (m *Manager) failed(f *feed, now time.Time, outcome string, err error) {
 	f.err, f.failures = err, f.failures+1
-	f.due = now.Add(jitter(min(firstRetry<<min(f.failures-1, 10), lastRetry, m.opts.Refresh)))
+	last := lastRetry
+	if f.list == nil {
+		last = lastRetryEmpty
+	}
+	f.due = now.Add(jitter(min(firstRetry<<min(f.failures-1, 10), last, m.opts.Refresh)))
 	m.gauges(f)
 	args := []any{"source", f.source.Name, "outcome", outcome, "error", err, "next_try", f.due.Sub(now).Round(time.Second)}
 	if f.list == nil {

@@ -198,7 +198,7 @@ func TestRetriesGrow(t *testing.T) {
 		first := b.web.asked(testURL)
 		pass(24 * time.Hour)
 		day := b.web.asked(testURL) - first
-		if first < 3 || first > 6 || day < 250 || day > 340 {
+		if first < 3 || first > 6 || day < 1300 || day > 1600 {
 			t.Errorf("%d tries in the first minute, %d in the next day", first, day)
 		}
 		if s := m.Status()[0]; s.Outcome != outcomeStatus || !strings.Contains(b.log.String(), "there is no log list yet") {
