@@ -96,7 +96,7 @@ func Compile(q Query, limits Limits) (*Filter, error) {
 		return nil, nil
 	}
 	if f.regexps > limits.Regexps {
-		return nil, &Error{f.regexpParams(), fmt.Sprintf("need %d regular expressions, more than the %d a client may have; "+
+		return nil, &Error{f.regexpParams(), fmt.Sprintf("asks for %d regular expressions, more than the %d a client may have; "+
 			"use suffix= or plain text", f.regexps, limits.Regexps)}
 	}
 	f.key, f.plain, f.text = f.canonical(), f.plainFields(), q.text()

@@ -90,7 +90,7 @@ func TestErrorsNameParameterAndFix(t *testing.T) {
 		{Query{Domain: Values{`(((a{10}){10}){10}b{9}){9}`}}, "domain", "invalid repeat count"},
 		{Query{Domain: Values{`(` + strings.Repeat("[ab]{900}", 20) + `)`}}, "domain", "instructions"},
 		{Query{Domain: many}, "domain", "has 101 values, more than 100"},
-		{Query{Domain: regexps}, "domain", "need 11 regular expressions, more than the 10"},
+		{Query{Domain: regexps}, "domain", "asks for 11 regular expressions, more than the 10"},
 		{Query{Suffix: Values{"example.com,,example.org"}}, "suffix", "which is no name"},
 		{Query{Suffix: Values{"https://example.com"}}, "suffix", "no domain name"},
 		{Query{Suffix: Values{`.*\.com`}}, "suffix", "use domain="},
