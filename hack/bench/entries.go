@@ -66,7 +66,8 @@ func findStamps(der []byte) *template {
 	}
 }
 
-var benchSource = &engine.Source{Name: "Bench 2026h2", Operator: "Bench", URL: "https://ct.example/2026h2", Protocol: engine.RFC6962}
+var benchSource = &engine.Source{Name: "Bench 2026h2", Operator: "Bench",
+	URL: "https://ct.example/2026h2", Protocol: engine.RFC6962}
 
 // messageSize is the size of a certificate's message of a kind.
 func messageSize(der []byte, kind message.Kind) int {

@@ -25,7 +25,8 @@ var rows = []row{
 	{"RSS, 1,000 WS under load (domains-only, 1,600/s)", "≤ 35 MiB", rssLoaded},
 	{"RSS, 10,000 idle WS (a filter that never matches, 1,600/s)", "≤ 90 MiB", rssIdle},
 	{"10,000 WS with a suffix of their own, 2,000/s", "≤ 0.05 core (filters alone)", ownFilters("/?suffix=c#.example.com", 10000)},
-	{"100 WS with a regular expression of their own, 2,000/s", "≤ 0.25 core (filters alone)", ownFilters("/?domain=x%5B0-9%5D{2,3}c#z", 100)},
+	{"100 WS with a regular expression of their own, 2,000/s", "≤ 0.25 core (filters alone)",
+		ownFilters("/?domain=x%5B0-9%5D{2,3}c#z", 100)},
 	{"per connection, WS", "≤ 6 KiB", perConnection("websocket", "/")},
 	{"per connection, SSE", "≤ 5 KiB", perConnection("sse", "/sse")},
 	{"per connection, TCP", "≤ 5 KiB", perConnection("tcp", "l")},
@@ -193,7 +194,8 @@ func fanout3000(ctx context.Context, o *options) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s; raw %.2f GB/s, %.2f core: %.0f %%", f.text(clients), raw.bytes/1e9, raw.cores, 100*f.bytes/raw.bytes), nil
+	return fmt.Sprintf("%s; raw %.2f GB/s, %.2f core: %.0f %%",
+		f.text(clients), raw.bytes/1e9, raw.cores, 100*f.bytes/raw.bytes), nil
 }
 
 // rawBaseline writes the same bytes with nothing behind them: so many frames a write.
@@ -253,7 +255,8 @@ func rssIdle(ctx context.Context, o *options) (string, error) {
 // ownFilters has clients whose filters all differ, and match nothing.
 func ownFilters(path string, clients int) func(context.Context, *options) (string, error) {
 	return func(ctx context.Context, o *options) (string, error) {
-		p, err := startPair(ctx, "server", serverParams{Kind: message.Lite, Size: 1500, Rate: 2000, Batch: 20, Window: memoryWindow, Profile: o.profile},
+		server := serverParams{Kind: message.Lite, Size: 1500, Rate: 2000, Batch: 20, Window: memoryWindow, Profile: o.profile}
+		p, err := startPair(ctx, "server", server,
 			loadParams{Protocol: "websocket", Path: path, Clients: clients, Buffer: 4 << 10})
 		if err != nil {
 			return "", err

@@ -89,14 +89,16 @@ func newBench(ctx context.Context, p serverParams, wait *sync.WaitGroup) (*bench
 	registry := prometheus.NewRegistry()
 	b := &bench{params: p, metrics: telemetry.NewFanout(registry)}
 	b.window = engine.NewWindow(engine.WindowOptions{MaxBytes: p.Window, Numbering: engine.Numbering{Epoch: "1bench"}})
-	publisher := publish.New(publish.Options{Engine: b.window, Filters: filter.NewSet(filter.DefaultOptions()), Metrics: b.metrics, Log: log})
+	publisher := publish.New(publish.Options{Engine: b.window, Filters: filter.NewSet(filter.DefaultOptions()),
+		Metrics: b.metrics, Log: log})
 	gate, err := access.New(access.Options{}, log, telemetry.NewAccess(registry, access.Reasons()))
 	if err != nil {
 		return nil, err
 	}
 	settings := serve.DefaultSettings()
 	settings.Protocols[feed.Lines] = true
-	b.server = serve.New(serve.Options{Publisher: publisher, Engine: b.window, Gate: gate, Metrics: b.metrics, Log: log, Settings: settings})
+	b.server = serve.New(serve.Options{Publisher: publisher, Engine: b.window, Gate: gate,
+		Metrics: b.metrics, Log: log, Settings: settings})
 	if b.stamped, err = newTemplate(p.Kind, p.Size); err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ import (
 const (
 	maxVisit   = 256 << 10 // bytes written for a client before the next one has its turn
 	maxControl = 4 << 10   // bytes of control frames waiting for a client that does not read
-	lingerMax  = 256 << 10 // bytes read and forgotten from a client that has been told goodbye
+	lingerMax  = 256 << 10 // bytes read and forgotten from a client that is told goodbye
 )
 
 // patience is how long clients are waited for.
@@ -81,7 +81,9 @@ type conn struct {
 	framing feed.Framing
 	kind    message.Kind
 	grant   *access.Grant
-	heard   atomic.Int64 // when, in ns, something was last read
+	// received is how many bytes have lately been read: see floods. It is the reader's.
+	received int32
+	heard    atomic.Int64 // when, in ns, something was last read
 }
 
 // goodbye is how a connection ends.
@@ -292,6 +294,7 @@ func (c *conn) end(reason string, graceful bool) {
 
 // doneReading says that nobody reads from the connection any more.
 func (c *conn) doneReading() {
+	defer c.server.goroutines.Done()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reading = false
@@ -313,9 +316,7 @@ func (c *conn) linger() {
 	for left := lingerMax; left > 0; {
 		n, err := c.nc.Read(buf[:])
 		over := c.hasEnded()
-		if over {
-			left -= n
-		}
+		left -= n
 		switch {
 		case err == nil:
 		case over || !errors.Is(err, os.ErrDeadlineExceeded):
@@ -340,8 +341,19 @@ func (c *conn) Read(p []byte) (n int, err error) {
 	} else {
 		n, err = readRaw(c.raw, p)
 	}
-	c.heard.Store(time.Now().UnixNano())
+	if c.floods(n) {
+		return 0, errFlood
+	}
 	return n, err
+}
+
+// floods notes that n bytes have come, and says when it is more than anybody has reason to send: what it costs to read them is
+// the other clients' time. It is a bucket that floodBytes fill, and that floodWindow empties.
+func (c *conn) floods(n int) bool {
+	now := time.Now().UnixNano()
+	drained := max(0, now-c.heard.Swap(now)) / int64(floodWindow/floodBytes)
+	c.received = int32(max(0, int64(c.received)-drained)) + int32(n)
+	return c.received > floodBytes
 }
 
 // readRaw reads from a bare socket.

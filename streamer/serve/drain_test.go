@@ -36,7 +36,8 @@ func TestDrain(t *testing.T) {
 		t.Errorf("WebSocket closed with %v", c)
 	}
 	all, err := io.ReadAll(events)
-	if text := string(all); err != nil || !strings.Contains(text, "id: e1-500\n") || !strings.Contains(text[len(text)-20:], "\n\nretry: ") {
+	text := string(all)
+	if err != nil || !strings.Contains(text, "id: e1-500\n") || !strings.Contains(text[len(text)-20:], "\n\nretry: ") {
 		t.Errorf("the event stream ended with %q, %v", all[len(all)-100:], err)
 	}
 	all, err = io.ReadAll(lines)
@@ -60,7 +61,9 @@ func TestDrainOfNobodyIsQuick(t *testing.T) {
 
 // TestDrainDoesNotWaitForStuckClients for longer than they have to take the last bytes.
 func TestDrainDoesNotWaitForStuckClients(t *testing.T) {
-	r := newRig(t, rigOptions{sendBuffer: 8 << 10, patience: func(p *patience) { p.closing, p.linger = 50*time.Millisecond, 50*time.Millisecond }})
+	r := newRig(t, rigOptions{sendBuffer: 8 << 10, patience: func(p *patience) {
+		p.closing, p.linger = 50*time.Millisecond, 50*time.Millisecond
+	}})
 	r.cramped(feed.EventStream)
 	r.cramped(feed.WebSocket)
 	r.addBig()

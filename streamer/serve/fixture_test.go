@@ -76,7 +76,8 @@ func newRig(t testing.TB, o rigOptions) *rig {
 		filters.RegexpBudget = 0
 	}
 	r := &rig{TB: t, metrics: telemetry.NewFanout(registry)}
-	r.window = engine.NewWindow(engine.WindowOptions{MaxBytes: max(o.window, engine.MinWindow), Numbering: engine.Numbering{Epoch: "e1"}})
+	r.window = engine.NewWindow(engine.WindowOptions{MaxBytes: max(o.window, engine.MinWindow),
+		Numbering: engine.Numbering{Epoch: "e1"}})
 	r.publisher = publish.New(publish.Options{Engine: r.window, Filters: filter.NewSet(filters), FeedBytes: o.feed,
 		Heartbeat: o.heartbeat, Metrics: r.metrics, Log: log})
 	gate, err := access.New(o.access, log, telemetry.NewAccess(registry, access.Reasons()))

@@ -162,7 +162,7 @@ func TestRefusalsOfTheContract(t *testing.T) {
 		{name: "pattern", refused: knock{query: url.Values{"domain": {"("}}}, status: 400, says: "parameter domain"},
 		{name: "mode", refused: knock{query: url.Values{"mode": {"some"}}}, status: 400, says: "parameter mode"},
 		{name: "suffix", refused: knock{query: url.Values{"suffix": {"a b"}}}, status: 400, says: "parameter suffix"},
-		{name: "no regular expressions left", welcome: []knock{{query: url.Values{"domain": {"plain.*text"}}}},
+		{name: "no regular expressions left", rig: rigOptions{noRegexps: true}, welcome: []knock{{query: url.Values{"domain": {"plain.*text"}}}},
 			refused: knock{query: url.Values{"domain": {`\d+x`}}}, status: 503, says: "suffix="},
 	} {
 		for _, protocol := range protocols {

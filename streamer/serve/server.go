@@ -233,7 +233,8 @@ func (s *Server) list() []*conn {
 	return list
 }
 
-// add makes a connection one of ours, or returns nil when the server is closed.
+// add makes a connection one of ours, or returns nil when the server is closed. Somebody must read from it, and say so with
+// doneReading in the end.
 func (s *Server) add(nc net.Conn, v *visit) *conn {
 	c := &conn{nc: nc, server: s, framing: v.framing, kind: v.kind, grant: v.grant, reading: true}
 	c.raw = rawConn(nc)
@@ -244,6 +245,7 @@ func (s *Server) add(nc net.Conn, v *visit) *conn {
 		return nil
 	}
 	s.conns[c] = struct{}{}
+	s.goroutines.Add(1) // the reader; here, where the server cannot be closing
 	c.shard = s.shards[int(s.clients.Add(1))%len(s.shards)]
 	s.metrics.Clients.WithLabelValues(c.framing.String(), c.kind.String()).Inc()
 	return c

@@ -83,7 +83,8 @@ func TestPolicyClosesSlowClients(t *testing.T) {
 
 // TestBuffer: a client may fall behind by so many messages, even though more are kept.
 func TestBuffer(t *testing.T) {
-	r := newRig(t, rigOptions{window: 8 << 20, feed: 8 << 10, sendBuffer: 8 << 10, heartbeat: time.Hour, settings: func(s *Settings) { s.Buffer = 100 }})
+	r := newRig(t, rigOptions{window: 8 << 20, feed: 8 << 10, sendBuffer: 8 << 10, heartbeat: time.Hour,
+		settings: func(s *Settings) { s.Buffer = 100 }})
 	next, _ := r.cramped(feed.Lines)
 	f := &follower{t: t}
 	h, err := next()
@@ -101,7 +102,9 @@ func TestBuffer(t *testing.T) {
 }
 
 func TestStuckClientIsCut(t *testing.T) {
-	r := newRig(t, rigOptions{feed: 64 << 10, sendBuffer: 8 << 10, patience: func(p *patience) { p.stuck, p.linger = 100*time.Millisecond, 50*time.Millisecond }})
+	r := newRig(t, rigOptions{feed: 64 << 10, sendBuffer: 8 << 10, patience: func(p *patience) {
+		p.stuck, p.linger = 100*time.Millisecond, 50*time.Millisecond
+	}})
 	_, nc := r.cramped(feed.WebSocket)
 	r.addBig()
 	r.addBig()
@@ -211,7 +214,8 @@ func TestSkipReachesEverybody(t *testing.T) {
 				continue
 			}
 			kinds = append(kinds, h.Type)
-			if want := `{"reason":"ingest","missed":10,"log":"Test log","from_index":10,"to_index":20}`; h.Type == "gap" && string(h.Data) != want {
+			want := `{"reason":"ingest","missed":10,"log":"Test log","from_index":10,"to_index":20}`
+			if h.Type == "gap" && string(h.Data) != want {
 				t.Errorf("got %s", h.Data)
 			}
 		}

@@ -93,18 +93,12 @@ func (s *Server) releaseSSE(nc net.Conn, v *visit) {
 	}
 	c.out = append(head, "\r\n"...)
 	c.begin(v)
-	s.goroutines.Go(func() { c.readUntilGone() })
+	go c.readUntilGone()
 }
 
-// readUntilGone waits until the client has closed the connection. What it sends is of no interest.
+// readUntilGone waits until the client has closed the connection.
 func (c *conn) readUntilGone() {
-	var buf [64]byte
-	for {
-		if _, err := c.nc.Read(buf[:]); err != nil {
-			break
-		}
-	}
-	c.abort(reasonClient)
+	c.abort(whyGone(c.discard()))
 	c.doneReading()
 }
 

@@ -46,8 +46,8 @@ func event(t testing.TB, lines *bufio.Reader) (event []string) {
 func TestEventStream(t *testing.T) {
 	r := newRig(t, rigOptions{heartbeat: time.Hour})
 	response, lines := r.get("/sse?stream=domains", nil)
-	want := map[string]string{"Content-Type": "text/event-stream", "Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no",
-		"Access-Control-Allow-Origin": "*"}
+	want := map[string]string{"Content-Type": "text/event-stream", "Cache-Control": "no-cache, no-transform",
+		"X-Accel-Buffering": "no", "Access-Control-Allow-Origin": "*"}
 	for key, value := range want {
 		if got := response.Header.Get(key); got != value {
 			t.Errorf("%s: %q, want %q", key, got, value)

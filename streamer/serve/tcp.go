@@ -50,7 +50,7 @@ func (s *Server) ServeTCP(ctx context.Context, ln net.Listener) error {
 			_ = nc.Close()
 			continue
 		}
-		s.goroutines.Go(func() { s.serveTCP(nc) })
+		go s.serveTCP(nc)
 	}
 }
 
@@ -60,12 +60,14 @@ func isTemporary(err error) bool {
 	return errors.As(err, &e) && e.Temporary()
 }
 
-// shake notes, or forgets, a connection that has not said what it wants. It returns false when the server is closed.
+// shake notes, with the goroutine that is to serve it, or forgets a connection that has not said what it wants. It returns
+// false when the server is closed.
 func (s *Server) shake(nc net.Conn, begins bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if begins && !s.closed {
 		s.handshakes[nc] = struct{}{}
+		s.goroutines.Add(1)
 	} else {
 		delete(s.handshakes, nc)
 	}
@@ -79,6 +81,7 @@ func isTimeout(err error) bool {
 }
 
 func (s *Server) serveTCP(nc net.Conn) {
+	defer s.goroutines.Done()
 	v, token, err := s.greet(nc)
 	if open := s.shake(nc, false); !open || v == nil {
 		_ = nc.Close()
@@ -106,7 +109,7 @@ func (s *Server) serveTCP(nc net.Conn) {
 		return
 	}
 	c.begin(v)
-	s.goroutines.Go(c.readTCP)
+	go c.readTCP()
 }
 
 // sayAndClose gives a refused client time to read why.
@@ -202,16 +205,25 @@ func (v *visit) parseHello(line []byte) (token string, err error) {
 
 // readTCP waits until the client has gone. One that has only closed its own side is still served: `nc host 8081 </dev/null`.
 func (c *conn) readTCP() {
-	var buf [64]byte
-	for {
-		_, err := c.nc.Read(buf[:])
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			c.abort(reasonClient)
-			break
-		}
+	if err := c.discard(); !errors.Is(err, io.EOF) {
+		c.abort(whyGone(err))
 	}
 	c.doneReading()
+}
+
+// discard reads and forgets what the client sends, which is of no interest, until it sends no more.
+func (c *conn) discard() (err error) {
+	var buf [64]byte
+	for err == nil {
+		_, err = c.Read(buf[:])
+	}
+	return err
+}
+
+// whyGone is the reason for which a connection ends when reading from it has failed.
+func whyGone(err error) string {
+	if errors.Is(err, errFlood) {
+		return reasonProtocol
+	}
+	return reasonClient
 }

@@ -36,7 +36,8 @@ func TestHello(t *testing.T) {
 		{wait: 6 * time.Second, want: visit{kind: message.Lite}},
 		{close: true, want: visit{kind: message.Lite}},
 		{say: `{"stream":"full","token":"secret","since":"e-5","suffix":"a.org"}` + "\n", token: "secret",
-			want: visit{kind: message.Full, since: &engine.Cursor{Epoch: "e", Offset: 5}, query: filter.Query{Suffix: filter.Values{"a.org"}}}},
+			want: visit{kind: message.Full, since: &engine.Cursor{Epoch: "e", Offset: 5},
+				query: filter.Query{Suffix: filter.Values{"a.org"}}}},
 		{say: `{"domain":["a","b"],"mode":"any"}`, close: true,
 			want: visit{kind: message.Lite, query: filter.Query{Domain: filter.Values{"a", "b"}, Mode: "any"}}},
 		{say: `{"stream":"full"`, wait: 6 * time.Second, err: "does not end"},
@@ -76,7 +77,8 @@ func TestHello(t *testing.T) {
 }
 
 func FuzzHello(f *testing.F) {
-	for _, s := range []string{"", "f", "d", `{"stream":"full","token":"t","since":"e-1","domain":["a"],"mode":"any"}` + "\n", "{\n", "{}", `{"suffix":1}` + "\n"} {
+	for _, s := range []string{"", "f", "d", `{"stream":"full","token":"t","since":"e-1","domain":["a"],"mode":"any"}` + "\n",
+		"{\n", "{}", `{"suffix":1}` + "\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, first []byte) {
@@ -126,7 +128,8 @@ func TestTCPStreams(t *testing.T) {
 		}
 	}
 	r.add(3)
-	for i, want := range []string{`"as_der":`, `["n00000001.example.org"]`, `"cert_index":1`, `"cert_index":1`, `["n00000003.example.org"]`, `"cert_index":1`} {
+	for i, want := range []string{`"as_der":`, `["n00000001.example.org"]`, `"cert_index":1`, `"cert_index":1`,
+		`["n00000003.example.org"]`, `"cert_index":1`} {
 		if h, err := r.lines(clients[i])(); err != nil || !strings.Contains(string(h.Data), want) {
 			t.Errorf("client %d got %s %v, want %s", i, h.Data, err, want)
 		}
@@ -134,7 +137,9 @@ func TestTCPStreams(t *testing.T) {
 }
 
 func TestTCPRefusalsAreALine(t *testing.T) {
-	r := newRig(t, rigOptions{heartbeat: 20 * time.Millisecond, access: access.Options{Auth: access.Auth{Enabled: true, Tokens: []access.Token{{Name: "a", Value: "long-enough-secret"}}}}})
+	r := newRig(t, rigOptions{heartbeat: 20 * time.Millisecond, access: access.Options{
+		Auth: access.Auth{Enabled: true, Tokens: []access.Token{{Name: "a", Value: "long-enough-secret"}}},
+	}})
 	for say, want := range map[string]string{
 		"f":                        `"code":401`,
 		`{"token":"wrong"}` + "\n": `"code":401`,

@@ -21,7 +21,8 @@ import (
 const (
 	readBuffer   = 512
 	maxMessage   = 4 << 10
-	floodMax     = 200 // messages and pings
+	floodMax     = 200       // messages and pings
+	floodBytes   = 256 << 10 // of whatever kind, on every protocol
 	floodWindow  = 10 * time.Second
 	maxCloseText = 123 // RFC 6455 §5.5
 )
@@ -99,7 +100,6 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, kind mes
 	}
 	c := h.conn
 	c.begin(v)
-	s.goroutines.Add(1)
 	go c.readWebSocket(ws, c.guard(ws))
 }
 
@@ -156,7 +156,6 @@ func (c *conn) readWebSocket(ws *websocket.Conn, f *flood) {
 
 // hangUp is the end of reading.
 func (c *conn) hangUp(err error) {
-	defer c.server.goroutines.Done()
 	c.leave(c.farewell(err))
 	c.linger()
 	c.doneReading()

@@ -252,6 +252,27 @@ func TestFloodIsCut(t *testing.T) {
 	}
 }
 
+// TestFloodOfBytesIsCut: what no handler ever sees, such as pongs and what SSE and TCP clients send, costs time as well.
+func TestFloodOfBytesIsCut(t *testing.T) {
+	for _, framing := range protocols {
+		t.Run(framing.String(), func(t *testing.T) {
+			r := newRig(t, rigOptions{})
+			_, nc := r.listen(framing, "")
+			pong := maskedFrame(0x8a, strings.Repeat("x", 100))
+			var err error
+			for sent := 0; sent < 256*floodBytes && err == nil; sent += len(pong) {
+				_, err = nc.Write(pong)
+			}
+			if err == nil {
+				t.Error("the server has read it all")
+			}
+			r.await("the flood to be cut", func() bool {
+				return testutil.ToFloat64(r.metrics.Disconnects.WithLabelValues(reasonProtocol)) == 1
+			})
+		})
+	}
+}
+
 func TestSilentPeerIsDropped(t *testing.T) {
 	r := newRig(t, rigOptions{patience: func(p *patience) { p.pong, p.linger = 50*time.Millisecond, 50*time.Millisecond }})
 	nc, err := net.Dial("tcp", r.http.Listener.Addr().String())

@@ -3,7 +3,6 @@ package serve
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -233,8 +232,3 @@ func (p *pace) delay(now time.Time, batches uint64, clients int) time.Duration {
 }
 
 func (p *pace) begin(now time.Time) { p.last = now }
-
-// tally is what was written, by framing.
-type tally struct {
-	messages, bytes [feed.Framings]atomic.Uint64
-}

@@ -31,9 +31,12 @@ func TestPace(t *testing.T) {
 		longest           time.Duration // that a batch waits
 	}{
 		{name: "quiet: every batch at once", every: 20 * time.Millisecond, clients: 1000, passes: 50, tolerance: 1, longest: 0},
-		{name: "busy: a pass each interval", every: 2500 * time.Microsecond, clients: 1000, passes: 67, tolerance: 15, longest: 15 * time.Millisecond},
-		{name: "few clients: a shorter interval", every: time.Millisecond, clients: 1, passes: 100, tolerance: 15, longest: minInterval},
-		{name: "many clients: a longer interval", every: 25 * time.Millisecond, clients: 10000, passes: 7, tolerance: 6, longest: 150 * time.Millisecond},
+		{name: "busy: a pass each interval", every: 2500 * time.Microsecond, clients: 1000, passes: 67, tolerance: 15,
+			longest: 15 * time.Millisecond},
+		{name: "few clients: a shorter interval", every: time.Millisecond, clients: 1, passes: 100, tolerance: 15,
+			longest: minInterval},
+		{name: "many clients: a longer interval", every: 25 * time.Millisecond, clients: 10000, passes: 7, tolerance: 6,
+			longest: 150 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := pace{}
