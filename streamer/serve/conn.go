@@ -391,7 +391,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	}
 	switch {
 	case p[0] == finClose:
-		c.bye = &goodbye{reason: reasonClient, frame: bytes.Clone(p)}
+		c.bye = &goodbye{reason: closeReason(p), frame: bytes.Clone(p)}
 	case c.stream != nil && c.control+len(p) > maxControl:
 		return len(p), nil // pongs for somebody who does not read: only the latest counts (RFC 6455 §5.5.3)
 	default:

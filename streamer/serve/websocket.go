@@ -186,6 +186,18 @@ func (c *conn) farewell(err error) *goodbye {
 	return &goodbye{reason: reasonClient}
 }
 
+// closeReason is why gorilla closes: it answers the client's goodbye with the client's code, or has found fault with a frame.
+func closeReason(frame []byte) string {
+	if len(frame) < 4 {
+		return reasonClient
+	}
+	switch binary.BigEndian.Uint16(frame[2:]) {
+	case websocket.CloseProtocolError, websocket.CloseMessageTooBig, websocket.CloseInvalidFramePayloadData:
+		return reasonProtocol
+	}
+	return reasonClient
+}
+
 // closeFrame is what tells the client why the server ends the connection, as far as its protocol has a way to.
 func (c *conn) closeFrame(code int, reason string) []byte {
 	if c.framing != feed.WebSocket {

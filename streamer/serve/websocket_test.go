@@ -165,6 +165,13 @@ func TestFramesStayWhole(t *testing.T) {
 			}
 			_ = nc.Close()
 			r.await("the client to be forgotten", func() bool { return r.server.Clients() == 0 })
+			reason := reasonProtocol
+			if c.name == "close" {
+				reason = reasonClient
+			}
+			if n := testutil.ToFloat64(r.metrics.Disconnects.WithLabelValues(reason)); n != 1 {
+				t.Errorf("%v connections ended because of %s, want 1", n, reason)
+			}
 		})
 	}
 }
