@@ -149,14 +149,32 @@ type bench struct {
 	web      *web
 	key      *ecdsa.PrivateKey
 	registry *prometheus.Registry
-	log      *bytes.Buffer
+	log      *logBuffer
 	deps     Deps
 	opts     Options
 }
 
+// logBuffer takes what a logger writes while the test reads it.
+type logBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{web: &web{pages: map[string][]byte{}}, registry: prometheus.NewRegistry(), log: new(bytes.Buffer)}
+	b := &bench{web: &web{pages: map[string][]byte{}}, registry: prometheus.NewRegistry(), log: new(logBuffer)}
 	b.key, _ = newKey(t)
 	b.deps = Deps{
 		Client: &http.Client{Transport: b.web}, UserAgent: "test", Dir: t.TempDir(), Metrics: telemetry.NewLogList(b.registry),
