@@ -118,23 +118,26 @@ func (s *Streamer) logSpec(c *config.Config, l loglist.Log) follow.LogSpec {
 
 // revision changes when a log's client has to be made anew.
 func revision(c *config.Config, l loglist.Log) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%x %q %q %t %d %d %d", l.Key, l.SubmissionURL, l.Protocol, operatorHTTP1(c, l.Operator),
+	o := operator(c, l.Operator)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%x %q %q %t %t %d %d %d", l.Key, l.SubmissionURL, l.Protocol, o.HTTP1, o.Tiles,
 		c.CTLog.BatchSize, c.CTLog.PartialTileInterval, c.CTLog.RequestTimeoutSecs))
 	return hex.EncodeToString(sum[:8])
 }
 
-func operatorHTTP1(c *config.Config, operator string) bool {
-	for name, o := range c.CTLog.Operators {
-		if strings.EqualFold(name, operator) {
-			return o.HTTP1
+// operator is how an operator's logs are treated.
+func operator(c *config.Config, name string) config.Operator {
+	for own, o := range c.CTLog.Operators {
+		if strings.EqualFold(own, name) {
+			return o
 		}
 	}
-	return false
+	return config.Operator{}
 }
 
 // open makes a log's client.
 func (n *network) open(c *config.Config, l loglist.Log, hooks ctlog.Hooks) (ctlog.Log, error) {
-	client, err := n.client(operatorHTTP1(c, l.Operator))
+	special := operator(c, l.Operator)
+	client, err := n.client(special.HTTP1)
 	if err != nil {
 		return nil, err
 	}
@@ -150,8 +153,11 @@ func (n *network) open(c *config.Config, l loglist.Log, hooks ctlog.Hooks) (ctlo
 		PartialInterval: c.CTLog.PartialTileInterval.Std(),
 		HeaderTimeout:   millis(c.CTLog.RequestTimeoutSecs * 1000),
 	}
-	if l.Protocol == loglist.Tiled {
+	switch {
+	case l.Protocol == loglist.Tiled:
 		return ctlog.NewStatic(o)
+	case special.Tiles:
+		return ctlog.NewHybrid(o)
 	}
 	return ctlog.NewRFC6962(o)
 }

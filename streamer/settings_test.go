@@ -125,6 +125,7 @@ func TestRevision(t *testing.T) {
 	for text, changes := range map[string]bool{
 		"ct_log: {batch_size: 99}":                       true,
 		"ct_log: {operators: {digicert: {http1: true}}}": true,
+		"ct_log: {operators: {DigiCert: {tiles: true}}}": true,
 		"ct_log: {operators: {Other: {http1: true}}}":    false,
 		"ct_log: {max_lag: 1h}":                          false,
 		"buffer_size: 9":                                 false,

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -178,7 +179,10 @@ func next(t testing.TB, ws *websocket.Conn) received {
 // collect reads certificates until it has n different ones, and returns them with the last cursor. Gaps fail the test.
 func collect(t testing.TB, ws *websocket.Conn, seen map[string]int, n int) (cursor string) {
 	t.Helper()
-	for len(seen) < n {
+	for end := time.Now().Add(patience); len(seen) < n; {
+		if time.Now().After(end) { // heartbeats come all the time
+			t.Fatalf("only %d of %d entries have come", len(seen), n)
+		}
 		m := next(t, ws)
 		switch m.Type {
 		case "certificate_update":
@@ -193,6 +197,27 @@ func collect(t testing.TB, ws *websocket.Conn, seen map[string]int, n int) (curs
 		cursor = m.Cursor
 	}
 	return cursor
+}
+
+// TestOperatorThatServesTilesToo reads an RFC 6962 log without a single get-entries.
+func TestOperatorThatServesTilesToo(t *testing.T) {
+	w := newWorld(t)
+	w.logs[0] = testlog.New(testlog.Options{Name: "Hybrid", Operator: "TrustAsia", Static: true, Hybrid: true})
+	server, err := testlog.Serve("127.0.0.1:0", nil, w.logs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	w.write(t, "log-list.json", string(testlog.LogList(w.logs...)))
+	w.configure(t, strings.Replace(quick, "ct_log: {", "ct_log: {operators: {trustasia: {tiles: true, requests_per_second: 1000}}, ", 1))
+	r := w.start(t)
+	ws := r.dial(t, "/full-stream")
+	next(t, ws)
+	w.grow(300)
+	collect(t, ws, map[string]int{}, 2*300)
+	if n := w.logs[0].Stats.Kind("get-entries").Requests; n > 0 {
+		t.Errorf("%d get-entries requests, want tiles only", n)
+	}
 }
 
 func TestEveryEntryOfBothProtocolsReachesAClient(t *testing.T) {

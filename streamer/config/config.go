@@ -138,7 +138,8 @@ type CustomLog struct {
 
 // CTLog says how logs are followed.
 type CTLog struct {
-	// Where to begin in a log that has no checkpoint: `head`, `head-1000`, `index:4711`, or a time (`2026-07-01`, RFC 3339).
+	// Where to begin in a log that has no checkpoint: `head` (a new log, of fewer than 10,000 entries, is read whole),
+	// `head-1000`, `index:4711`, or a time (`2026-07-01`, RFC 3339).
 	Start Start `yaml:"start" default:"head"`
 	// Entries behind its head at which a log is skipped to its head, with a gap message to every client. 0 never skips.
 	MaxLagEntries int64 `yaml:"max_lag_entries" default:"0" min:"0"`
@@ -189,6 +190,9 @@ type Operator struct {
 	RequestsPerSecond float64 `yaml:"requests_per_second" default:"0" min:"0" max:"10000"`
 	// Use HTTP/1.1, for limits that count per connection.
 	HTTP1 bool `yaml:"http1" default:"false"`
+	// Read the entries of RFC 6962 logs as tiles, for operators that serve both: TrustAsia's tiles answer many times faster
+	// than its get-entries.
+	Tiles bool `yaml:"tiles" default:"false"`
 }
 
 // State says what a restart resumes from.
@@ -280,7 +284,7 @@ type Window struct {
 type Filters struct {
 	// Bytes of one regular expression.
 	MaxPatternLength int `yaml:"max_pattern_length" default:"512" min:"1" max:"65536"`
-	// Patterns and suffixes of one client.
+	// Patterns of one client; of suffixes it may have ten times as many.
 	MaxPerClient int `yaml:"max_per_client" default:"100" min:"1" max:"100000"`
 	// Different filters of all clients together; further ones get 503.
 	MaxTotal int `yaml:"max_total" default:"20000" min:"1" max:"10000000"`
