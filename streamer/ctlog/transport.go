@@ -87,7 +87,7 @@ func (t *Transport) build() (*http.Transport, error) {
 		Proxy:       proxy.ProxyFunc(),
 		DialContext: t.dial(proxy),
 		TLSClientConfig: &tls.Config{
-			RootCAs: roots, MinVersion: tls.VersionTLS12, InsecureSkipVerify: t.o.InsecureSkipVerify, //nolint:gosec // a setting
+			RootCAs: roots, MinVersion: tls.VersionTLS12, InsecureSkipVerify: t.o.InsecureSkipVerify, // a setting
 		},
 		Protocols:              &protocols,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},

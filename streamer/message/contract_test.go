@@ -2,7 +2,7 @@ package message
 
 import (
 	"bytes"
-	"crypto/sha1" //nolint:gosec // the contract's fingerprint
+	"crypto/sha1" // the contract's fingerprint
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -218,7 +218,7 @@ func TestLeaf(t *testing.T) {
 		certtest.Attribute(certtest.Email, certtest.IA5, "a@b.c"), certtest.Attribute(certtest.OrgUnit, certtest.UTF8, "two"),
 		certtest.Attribute(certtest.Province, certtest.UTF8, "W"))
 	der := p.DER()
-	one, two := sha1.Sum(der), sha256.Sum256(der) //nolint:gosec // as above
+	one, two := sha1.Sum(der), sha256.Sum256(der)
 	leaf := at(t, encode(t, testEntry(der), Full, nil), "data.leaf_cert").(object)
 	check(t, leaf, object{
 		"subject": object{"C": nil, "CN": nil, "L": nil, "O": nil, "OU": "one,two", "ST": "W", "aggregated": "/OU=one,two/ST=W",

@@ -1,7 +1,7 @@
 package message
 
 import (
-	"crypto/sha1" //nolint:gosec // the contract's fingerprint, not a security measure
+	"crypto/sha1" // the contract's fingerprint, not a security measure
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -114,7 +114,7 @@ func (x *Encoder) hash() {
 		return
 	}
 	x.SHA256()
-	x.sums.sha1, x.hashed = sha1.Sum(x.entry.DER), true //nolint:gosec // as above
+	x.sums.sha1, x.hashed = sha1.Sum(x.entry.DER), true
 }
 
 func (x *Encoder) appendCursor(dst []byte) []byte {
@@ -259,7 +259,7 @@ func (x *Encoder) appendChain(dst []byte) []byte {
 func AppendChainElement(dst, der []byte) []byte {
 	var r certificate.Record
 	r.Parse(der)
-	sums := fingerprints{sha1: sha1.Sum(der), sha256: sha256.Sum256(der)} //nolint:gosec // as above
+	sums := fingerprints{sha1: sha1.Sum(der), sha256: sha256.Sum256(der)}
 	var w leafWriter
 	dst = w.appendFields(append(dst, '{'), &r, &sums, r.Poison, r.ParseError())
 	return append(appendDER(dst, der), '}')

@@ -1,7 +1,7 @@
 package message
 
 import (
-	"crypto/sha1" //nolint:gosec // the contract's fingerprint, not a security measure
+	"crypto/sha1" // the contract's fingerprint, not a security measure
 	"crypto/sha256"
 	"encoding/base64"
 	"net/netip"

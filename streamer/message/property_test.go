@@ -2,7 +2,7 @@ package message
 
 import (
 	"bytes"
-	"crypto/sha1" //nolint:gosec // the contract's fingerprint
+	"crypto/sha1" // the contract's fingerprint
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -84,7 +84,7 @@ type (
 
 // fromX509 makes a leaf object of what crypto/x509 read. The record gives only what crypto/x509 does not keep in order.
 func fromX509(c *x509.Certificate, r *certificate.Record, withDER, poison bool) jsonLeaf {
-	one, two := sha1.Sum(c.Raw), sha256.Sum256(c.Raw) //nolint:gosec // as above
+	one, two := sha1.Sum(c.Raw), sha256.Sum256(c.Raw)
 	leaf := jsonLeaf{
 		Subject: nameFromX509(c.Subject), Issuer: nameFromX509(c.Issuer), Serial: fmt.Sprintf("%X", c.SerialNumber.Bytes()),
 		NotBefore: c.NotBefore.Unix(), NotAfter: c.NotAfter.Unix(), Fingerprint: colons(one[:]), SHA1: colons(one[:]),

@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
-	"io"
 	"log/slog"
 	"math/big"
 	"strings"
@@ -48,7 +47,7 @@ func newRig(o Options) *rig {
 	if o.Engine == nil {
 		o.Engine = r.window
 	}
-	o.Filters, o.Metrics, o.Log = filter.NewSet(filter.DefaultOptions()), r.metrics, slog.New(slog.NewTextHandler(io.Discard, nil))
+	o.Filters, o.Metrics, o.Log = filter.NewSet(filter.DefaultOptions()), r.metrics, slog.New(slog.DiscardHandler)
 	r.Publisher = New(o)
 	return r
 }

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"errors"
 	"os"
 	"time"
@@ -167,7 +168,7 @@ func (c *conn) catchUp(w *writer) {
 		c.leave(&goodbye{reason: reasonError, frame: c.closeFrame(closeTryLater, "internal error")})
 		return
 	case upTo == after:
-		time.Sleep(time.Millisecond) // a batch is on its way into the feed
+		pause(context.Background(), nil, time.Millisecond) // a batch is on its way into the feed
 	}
 	w.run, w.upTo = run, upTo
 	if run.Len() == 0 {

@@ -43,9 +43,9 @@ func (r *rig) listen(framing feed.Framing, query string) (messages, net.Conn) {
 		r.Fatal(err)
 	}
 	r.Cleanup(func() { _ = nc.Close() })
-	var stream net.Conn = nc
+	stream := nc
 	if r.http.TLS != nil && framing != feed.Lines {
-		stream = tls.Client(nc, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // a test's server
+		stream = tls.Client(nc, &tls.Config{InsecureSkipVerify: true}) // a test's server
 	}
 	_ = nc.SetDeadline(time.Now().Add(60 * time.Second))
 	lines := bufio.NewReaderSize(stream, 1<<10)

@@ -41,7 +41,7 @@ func (s *Server) ServeTCP(ctx context.Context, ln net.Listener) error {
 				return nil
 			}
 			if isTemporary(err) {
-				time.Sleep(5 * time.Millisecond) // out of descriptors
+				pause(ctx, nil, 5*time.Millisecond) // out of descriptors
 				continue
 			}
 			return fmt.Errorf("accepting TCP clients on %s: %w", ln.Addr(), err)
@@ -114,7 +114,7 @@ func (s *Server) serveTCP(nc net.Conn) {
 
 // sayAndClose gives a refused client time to read why.
 func (s *Server) sayAndClose(nc net.Conn, line []byte) {
-	defer nc.Close()
+	defer func() { _ = nc.Close() }()
 	_ = nc.SetDeadline(time.Now().Add(s.patience.linger))
 	if _, err := nc.Write(line); err != nil {
 		return

@@ -61,7 +61,7 @@ func newGenerator(tb testing.TB) *generator {
 	}
 	_, edwards, err := ed25519.GenerateKey(rand.Reader)
 	g.must(err)
-	rsaKey, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // quick to make, and signs tests only
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 1024) // quick to make, and signs tests only
 	g.must(err)
 	g.keys = append(g.keys, edwards, rsaKey)
 	g.caKey = g.keys[0]
