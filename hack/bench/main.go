@@ -44,6 +44,10 @@ func (o *options) run(ctx context.Context) error {
 		return runLoad(ctx, o.params)
 	case "raw":
 		return runRaw(ctx, o.params)
+	case "logs":
+		return runLogs(ctx, o.params)
+	case "whole":
+		return runWhole(ctx, o.params)
 	}
 	fmt.Printf("%s, %s/%s, %d cores shared by server and clients, %s per row\n\n",
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), o.time)

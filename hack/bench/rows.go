@@ -21,7 +21,8 @@ var rows = []row{
 	{"1,000 WS × 50/s × 1,500 B", "p50 ≤ 5.5 ms, p99 ≤ 12 ms", steady(1000, 50, 1500)},
 	{"one client, append to client, lite", "p50 ≤ 0.3 ms (with the log's answer)", steady(1, 20, 1500)},
 	{"10,000 WS × 40/s × 1,500 B", "≥ 90 % of the bytes, 0 dropped", steady(10000, 40, 1500)},
-	{"RSS, 60 logs' 1,600/s, no clients", "≤ 20 MiB", rssNobody},
+	{"RSS, the whole streamer following 60 logs at 1,600/s, no clients", "≤ 20 MiB", rssFollowing},
+	{"RSS, fan-out alone at 1,600/s, no clients", "≤ 20 MiB", rssNobody},
 	{"RSS, 1,000 WS under load (domains-only, 1,600/s)", "≤ 35 MiB", rssLoaded},
 	{"RSS, 10,000 idle WS (a filter that never matches, 1,600/s)", "≤ 90 MiB", rssIdle},
 	{"10,000 WS with a suffix of their own, 2,000/s", "≤ 0.05 core (filters alone)", ownFilters("/?suffix=c#.example.com", 10000)},
@@ -30,6 +31,7 @@ var rows = []row{
 	{"per connection, WS", "≤ 6 KiB", perConnection("websocket", "/")},
 	{"per connection, SSE", "≤ 5 KiB", perConnection("sse", "/sse")},
 	{"per connection, TCP", "≤ 5 KiB", perConnection("tcp", "l")},
+	{"catch-up from a tiled log, the whole streamer, verified", "–", catchUp},
 }
 
 // paths are the WebSocket streams'.
