@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -48,10 +49,34 @@ func validate(cmd *cobra.Command, path string) error {
 			return err
 		}
 	}
+	for _, missing := range missingFiles(loaded.Config) {
+		if _, err := fmt.Fprintln(cmd.OutOrStdout(), "warning:", missing); err != nil {
+			return err
+		}
+	}
 	name := loaded.Path
 	if name == "" {
 		name = "no configuration file: the defaults, and the environment,"
 	}
 	_, err = fmt.Fprintln(cmd.OutOrStdout(), name, "ok")
 	return err
+}
+
+// missingFiles are the files and directories that serve would look for in vain. It is no error: it may run elsewhere.
+func missingFiles(c *config.Config) (missing []string) {
+	for _, named := range []struct{ setting, path string }{
+		{"tls_cert", c.TLSCert},
+		{"tls_key", c.TLSKey},
+		{"network.ca_bundle", c.Network.CABundle},
+		{"auth.tokens_file", c.Auth.TokensFile},
+		{"auth.tokens_dir", c.Auth.TokensDir},
+	} {
+		if named.path == "" {
+			continue
+		}
+		if _, err := os.Stat(named.path); err != nil {
+			missing = append(missing, fmt.Sprintf("%s: %v", named.setting, err))
+		}
+	}
+	return missing
 }
