@@ -35,7 +35,7 @@ type demoFlags struct {
 	level, format, tint string
 }
 
-func newDemo() *cobra.Command {
+func newDemo(now context.Context) *cobra.Command {
 	var f demoFlags
 	cmd := &cobra.Command{
 		Use:     "demo",
@@ -43,7 +43,7 @@ func newDemo() *cobra.Command {
 		Long:    demoHelp,
 		Example: demoExamples,
 		Args:    args(cobra.NoArgs),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context()) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), now) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.Host, "host", "127.0.0.1", "address to listen on")
@@ -59,7 +59,7 @@ func newDemo() *cobra.Command {
 	return cmd
 }
 
-func (f *demoFlags) run(ctx context.Context) error {
+func (f *demoFlags) run(ctx, now context.Context) error {
 	printer, err := terminal.New(os.Stdout, terminal.Options{Color: f.tint})
 	if err != nil {
 		return usageError{err}
@@ -79,8 +79,6 @@ func (f *demoFlags) run(ctx context.Context) error {
 		f.Logger = slog.New(slog.NewJSONHandler(logs, options))
 	}
 	f.Printer, f.Build, f.View = printer, buildInfo(), !f.noView
-	now, stop := secondSignal(ctx)
-	defer stop()
 	if err := demo.Run(ctx, now, f.Options); err != nil {
 		return err
 	}

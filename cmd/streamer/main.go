@@ -18,15 +18,14 @@ const (
 
 func main() { os.Exit(run(os.Args[1:])) }
 
-// run is main with an exit code. SIGINT and SIGTERM end the context; a second one ends the process at once.
+// run is main with an exit code.
 func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, now, stop := onSignals()
 	defer stop()
-	context.AfterFunc(ctx, stop)
 	// A reader of our output that goes away shows as EPIPE, which is no failure.
 	signal.Ignore(syscall.SIGPIPE)
 
-	root := newRoot()
+	root := newRoot(now)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	switch {
@@ -38,6 +37,32 @@ func run(args []string) int {
 	}
 	fmt.Fprintln(os.Stderr, "streamer:", err)
 	return exitFailure
+}
+
+// onSignals gives a context that ends with the first SIGINT or SIGTERM, and one that ends with the second. A third ends the
+// process.
+func onSignals() (ctx, now context.Context, stop func()) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	ctx, first := context.WithCancel(context.Background())
+	now, second := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer signal.Stop(signals)
+		for _, end := range []context.CancelFunc{first, second} {
+			select {
+			case <-signals:
+				end()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return ctx, now, func() {
+		close(done)
+		first()
+		second()
+	}
 }
 
 // usageError is a mistake of the caller.

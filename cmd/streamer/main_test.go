@@ -371,7 +371,7 @@ func TestHelp(t *testing.T) {
 			walk(sub)
 		}
 	}
-	walk(newRoot())
+	walk(newRoot(t.Context()))
 	got := runProgram(t, program(t, nil, "--help"))
 	for _, want := range []string{"serve", "demo", "validate", "tail", "logs", "config", "state", "version", "Examples:"} {
 		if !strings.Contains(got.out, want) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -23,8 +24,8 @@ const rootExamples = `  streamer                                  follow the pub
   streamer validate config.yaml             find every mistake in it
   streamer tail ws://127.0.0.1:8080         watch a stream in the terminal`
 
-// newRoot makes the command tree.
-func newRoot() *cobra.Command {
+// newRoot makes the command tree. The end of now cuts short what commands do when their own context has ended.
+func newRoot(now context.Context) *cobra.Command {
 	var path string
 	root := &cobra.Command{
 		Use:           "streamer",
@@ -34,14 +35,14 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          args(cobra.NoArgs),
-		RunE:          func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), path) },
+		RunE:          func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), now, path) },
 	}
 	configFlag(root, &path)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newServe(), newDemo(), newValidate(), newTail(), newLogs(), newConfig(), newState(), newVersion())
+	root.AddCommand(newServe(now), newDemo(now), newValidate(), newTail(), newLogs(), newConfig(), newState(), newVersion())
 	return root
 }
 

@@ -30,7 +30,7 @@ const serveExamples = `  streamer serve
   CERTSTREAM_PORT=9000 CERTSTREAM_TCP_ENABLED=true streamer
   CERTSTREAM_STATE_DIR=/var/lib/certstream streamer      resume after a restart`
 
-func newServe() *cobra.Command {
+func newServe(now context.Context) *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
 		Use:     "serve",
@@ -38,7 +38,7 @@ func newServe() *cobra.Command {
 		Long:    serveHelp,
 		Example: serveExamples,
 		Args:    args(cobra.NoArgs),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), path) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), now, path) },
 	}
 	configFlag(cmd, &path)
 	return cmd
@@ -50,7 +50,7 @@ func configFlag(cmd *cobra.Command, path *string) {
 }
 
 // serve runs the streamer until it is told to stop.
-func serve(ctx context.Context, path string) error {
+func serve(ctx, now context.Context, path string) error {
 	load := config.Options{Path: path}
 	loaded, err := config.Load(load)
 	if err != nil {
@@ -68,8 +68,6 @@ func serve(ctx context.Context, path string) error {
 		return err
 	}
 	defer reloadOnHangup(s)()
-	now, stop := secondSignal(ctx)
-	defer stop()
 	return s.Run(ctx, now)
 }
 
@@ -111,16 +109,4 @@ func reloadOnHangup(s *streamer.Streamer) (stop func()) {
 		close(hangups)
 		<-done
 	}
-}
-
-// secondSignal is a context that ends with the second request to stop: the first one ends ctx.
-func secondSignal(ctx context.Context) (context.Context, context.CancelFunc) {
-	now, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	context.AfterFunc(ctx, func() {
-		again, stop := signal.NotifyContext(now, os.Interrupt, syscall.SIGTERM)
-		defer stop()
-		<-again.Done()
-		cancel()
-	})
-	return now, cancel
 }
