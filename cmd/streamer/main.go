@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
 
@@ -16,7 +17,16 @@ const (
 	exitUsage   = 2 // wrong arguments or an invalid configuration: starting again will not help
 )
 
-func main() { os.Exit(run(os.Args[1:])) }
+// gcPercent makes the garbage collector keep memory small: the live heap is mostly the window, allocation is slow, and the
+// whole program's memory falls by a quarter for no CPU time that could be measured. GOGC overrides it.
+const gcPercent = 25
+
+func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	os.Exit(run(os.Args[1:]))
+}
 
 // run is main with an exit code.
 func run(args []string) int {

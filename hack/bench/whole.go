@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -77,6 +78,7 @@ func runWhole(ctx context.Context, text string) error {
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		return fmt.Errorf("writing the configuration: %w", err)
 	}
+	debug.SetGCPercent(25) // as cmd/streamer does
 	load := config.Options{Path: file, Env: []string{}}
 	loaded, err := config.Load(load)
 	if err != nil {

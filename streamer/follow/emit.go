@@ -28,24 +28,45 @@ func (f *follower) emit(ctx context.Context, entries []ctlog.Entry) error {
 
 // append emits those of a chunk that have not been emitted before, and returns how many of the chunk are done with.
 func (f *follower) append(ctx context.Context, chunk []ctlog.Entry) (taken int, err error) {
+	s := f.shared.borrow()
+	defer f.shared.giveBack(s)
 	now := time.Now().UnixMilli()
-	f.batch, f.chains = f.batch[:0], f.chains[:0]
 	for i := range chunk {
 		if f.emitted(&chunk[i]) {
 			continue
 		}
-		f.batch = append(f.batch, f.convert(&chunk[i], now))
+		s.batch = append(s.batch, f.convert(s, &chunk[i], now))
 	}
 	taken = len(chunk)
-	if len(f.batch) > 0 {
-		_, n, appendErr := f.shared.engine.Append(ctx, f.batch)
-		if appendErr != nil && n < len(f.batch) {
-			taken, err = int(f.batch[n].Index-chunk[0].Index), appendErr
+	if len(s.batch) > 0 {
+		_, n, appendErr := f.shared.engine.Append(ctx, s.batch)
+		if appendErr != nil && n < len(s.batch) {
+			taken, err = int(s.batch[n].Index-chunk[0].Index), appendErr
 		}
-		f.countEmitted(n)
+		if n > 0 {
+			f.countEmitted(n, s.batch[n-1].Timestamp)
+		}
 	}
-	clear(f.batch) // the certificates' memory belongs to the range
 	return taken, err
+}
+
+// scratch is what a chunk is converted in. Followers share a few: most of sixty have nothing to convert at any moment.
+type scratch struct {
+	batch  []engine.Entry
+	chains []engine.Fingerprint
+}
+
+func (s *shared) borrow() *scratch {
+	if b, ok := s.scratches.Get().(*scratch); ok {
+		return b
+	}
+	return &scratch{}
+}
+
+func (s *shared) giveBack(b *scratch) {
+	clear(b.batch) // the certificates' memory belongs to the range
+	b.batch, b.chains = b.batch[:0], b.chains[:0]
+	s.scratches.Put(b)
 }
 
 // emitted says whether an entry that is read a second time is the one that was emitted the first time.
@@ -62,13 +83,13 @@ func (f *follower) emitted(e *ctlog.Entry) bool {
 }
 
 // convert makes the engine's entry, which borrows from the log's.
-func (f *follower) convert(e *ctlog.Entry, seen int64) engine.Entry {
-	at := len(f.chains)
+func (f *follower) convert(s *scratch, e *ctlog.Entry, seen int64) engine.Entry {
+	at := len(s.chains)
 	for _, der := range e.Chain {
-		f.chains = append(f.chains, f.shared.issuers.Intern(der))
+		s.chains = append(s.chains, f.shared.issuers.Intern(der))
 	}
 	for _, fp := range e.Issuers {
-		f.chains = append(f.chains, engine.Fingerprint(fp))
+		s.chains = append(s.chains, engine.Fingerprint(fp))
 		f.wantIssuer(engine.Fingerprint(fp))
 	}
 	return engine.Entry{
@@ -78,7 +99,7 @@ func (f *follower) convert(e *ctlog.Entry, seen int64) engine.Entry {
 		Seen:      seen,
 		Type:      engine.EntryType(e.Type),
 		DER:       e.Certificate,
-		Chain:     f.chains[at:len(f.chains):len(f.chains)],
+		Chain:     s.chains[at:len(s.chains):len(s.chains)],
 		Malformed: e.Malformed,
 	}
 }

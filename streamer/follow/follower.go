@@ -52,9 +52,6 @@ type follower struct {
 	condemn  string // the log was caught lying: never verify again
 	proofTry int
 
-	batch  []engine.Entry
-	chains []engine.Fingerprint
-
 	mu   sync.Mutex
 	view view
 

@@ -26,6 +26,8 @@ type shared struct {
 	onGap   func(source *engine.Source, from, to uint64)
 	current atomic.Pointer[Settings]
 	catchUp catchUp
+
+	scratches sync.Pool // of *scratch
 }
 
 func (s *shared) settings() *Settings { return s.current.Load() }

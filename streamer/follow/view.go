@@ -220,15 +220,16 @@ func clip(s string) string {
 	return s
 }
 
-func (f *follower) countEmitted(n int) {
+// countEmitted counts n entries, the last of which has the timestamp given.
+func (f *follower) countEmitted(n int, last uint64) {
 	if f.live() {
 		f.shared.catchUp.live(n)
 	}
-	f.look(func(v *view) { v.entries += uint64(n) })
+	f.look(func(v *view) {
+		v.entries += uint64(n)
+		v.lastEntry = last
+	})
 	f.metrics.Entries(n)
-	if n > 0 {
-		f.look(func(v *view) { v.lastEntry = f.batch[n-1].Timestamp })
-	}
 }
 
 func (f *follower) countRepeat() {
