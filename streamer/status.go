@@ -1,7 +1,10 @@
 package streamer
 
 import (
+	"cmp"
 	"encoding/base64"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/certstream-operator/certstream-operator/streamer/follow"
@@ -78,10 +81,13 @@ func (s *Streamer) authStatus() serve.AuthStatus {
 }
 
 func (s *Streamer) clientCounts() []serve.ClientsCount {
-	var counts []serve.ClientsCount
+	counts := []serve.ClientsCount{} // not null
 	for _, v := range telemetry.Values(s.fanout.Clients) {
 		counts = append(counts, serve.ClientsCount{Protocol: v.Labels["protocol"], Stream: v.Labels["stream"], Count: int(v.Value)})
 	}
+	slices.SortFunc(counts, func(a, b serve.ClientsCount) int {
+		return cmp.Or(strings.Compare(a.Protocol, b.Protocol), strings.Compare(a.Stream, b.Stream))
+	})
 	return counts
 }
 
