@@ -199,11 +199,19 @@ func TestNoMessageLostOrDoubled(t *testing.T) {
 		{"tls", rigOptions{feed: 16 << 10, sendBuffer: 4 << 10, heartbeat: 20 * time.Millisecond, tls: true}},
 	} {
 		c.o.patience = func(p *patience) { p.gaps = 0 } // any number of them
-		t.Run(c.name, func(t *testing.T) { interleave(t, newRig(t, c.o)) })
+		t.Run(c.name, func(t *testing.T) {
+			for range 5 { // how the machine is loaded decides whether sockets fill
+				if interleave(t, newRig(t, c.o)) || t.Failed() {
+					return
+				}
+			}
+			t.Error("no client was ever behind: the test has shown nothing")
+		})
 	}
 }
 
-func interleave(t *testing.T, r *rig) {
+// interleave says whether clients have been blocked, and caught up.
+func interleave(t *testing.T, r *rig) bool {
 	const last = 4000
 	var clients sync.WaitGroup
 	for i := range 12 {
@@ -237,7 +245,6 @@ func interleave(t *testing.T, r *rig) {
 	clients.Wait()
 	t.Logf("blocked %v times, %v entries replayed, %v gaps", testutil.ToFloat64(r.metrics.Blocked),
 		testutil.ToFloat64(r.metrics.Replayed), testutil.ToFloat64(r.metrics.Gaps.WithLabelValues("slow")))
-	if r.http.TLS == nil && testutil.ToFloat64(r.metrics.Blocked) == 0 || testutil.ToFloat64(r.metrics.Replayed) == 0 {
-		t.Error("no client was ever behind: the test has shown nothing")
-	}
+	blocked := r.http.TLS != nil || testutil.ToFloat64(r.metrics.Blocked) > 0 // with TLS all clients are on the blocking path
+	return blocked && testutil.ToFloat64(r.metrics.Replayed) > 0
 }
