@@ -180,6 +180,15 @@ func (f *follower) hear(h heard) {
 	}
 }
 
+// join reads the first heartbeat, which says where the client has come in: that may be after the first entries.
+func (f *follower) join(next func() (heard, error)) {
+	first, err := next()
+	if err != nil || first.Type != "heartbeat" {
+		f.t.Fatalf("first came %+v, %v", first, err)
+	}
+	f.at = f.cursor(first.Cursor).Offset
+}
+
 func (f *follower) cursor(text string) engine.Cursor {
 	c, err := engine.ParseCursor(text)
 	if err != nil {
@@ -218,11 +227,7 @@ func interleave(t *testing.T, r *rig) bool {
 		framing := feed.Framing(i % feed.Framings)
 		next, _ := r.cramped(framing)
 		f := &follower{t: t}
-		first, err := next()
-		if err != nil || first.Type != "heartbeat" {
-			t.Fatalf("first came %+v, %v", first, err)
-		}
-		f.at = f.cursor(first.Cursor).Offset
+		f.join(next)
 		patience := time.Duration(i/feed.Framings) * 300 * time.Microsecond
 		clients.Go(func() {
 			for f.at < last && !t.Failed() {

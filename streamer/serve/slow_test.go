@@ -40,6 +40,7 @@ func TestSlowClientIsToldOfItsGap(t *testing.T) {
 			r := newRig(t, rigOptions{feed: 32 << 10, sendBuffer: 8 << 10, heartbeat: time.Hour})
 			next, _ := r.cramped(framing)
 			f := &follower{t: t}
+			f.join(next)
 			for range 2 {
 				r.overrun()
 				f.hearGap(next)
