@@ -29,7 +29,7 @@ func storm(r *rig, chance *rand.Rand, wrongEntries bool) {
 	staticSpec.Source.Operator = "Another"
 	logs := []*testlog.Log{classic, static}
 	dir := r.TempDir()
-	for round := range 12 {
+	for round := range 5 {
 		store := openStore(r.T, dir)
 		r.options = func(o *Options) { o.Store = store }
 		runStart := len(r.eng.entries)
@@ -51,11 +51,11 @@ func storm(r *rig, chance *rand.Rand, wrongEntries bool) {
 		for _, l := range logs {
 			l.Faults.Clear()
 		}
-		if round == 11 {
+		if round == 4 {
 			r.caughtUp(30*time.Minute, classic)
 			r.caughtUp(30*time.Minute, static)
 		}
-		if chance.IntN(2) == 0 && round < 11 {
+		if chance.IntN(2) == 0 && round < 4 {
 			r.abandon(store)
 		} else {
 			r.stop()
