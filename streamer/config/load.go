@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // ConfigVariable names the file to load.
@@ -136,9 +137,10 @@ func (o Options) read() (path string, data []byte, err error) {
 	return "", nil, nil
 }
 
-// readFile reads no more than is needed to see that a file is too large.
+// readFile reads no more than is needed to see that a file is too large. It does not wait for somebody to open the other end of
+// a pipe: that could last for ever, and hold up the shutdown.
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("opening the configuration: %w", err)
 	}
@@ -146,6 +148,9 @@ func readFile(path string) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(f, MaxFileBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if info, err := f.Stat(); len(data) == 0 && err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		return nil, fmt.Errorf("reading the configuration: %s is a pipe that nobody writes to", path)
 	}
 	return data, nil
 }

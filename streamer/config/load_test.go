@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/certstream-operator/certstream-operator/internal/shareddata"
@@ -85,6 +86,28 @@ func TestLoadFails(t *testing.T) {
 }
 
 // TestProblemsAreAllReported holds that one run names every mistake, in the order of the file, with what to do.
+// TestPipe: a pipe without a writer is refused, where opening it would wait for ever; one with a writer is read.
+func TestPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Skipf("no pipes here: %v", err)
+	}
+	if _, err := Load(Options{Path: path, Env: []string{}}); err == nil || !strings.Contains(err.Error(), "pipe") {
+		t.Errorf("without a writer: %v", err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	_, _ = w.WriteString("port: 4711\n")
+	_ = w.Close()
+	c, err := Load(Options{Path: fmt.Sprintf("/dev/fd/%d", r.Fd()), Env: []string{}})
+	if err != nil || c.Port != 4711 {
+		t.Errorf("with a writer: %v, %v", c, err)
+	}
+}
+
 func TestProblemsAreAllReported(t *testing.T) {
 	file := "port: 99999\nprot: 3\nrate_limit:\n  per_secnd: 3\nport: 3\nlog_format: jsn\n"
 	env := []string{"CERTSTREAM_PORTT=3", "CERTSTREAM_TCP_PORT=x"}
