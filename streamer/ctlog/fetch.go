@@ -55,6 +55,20 @@ type client struct {
 	base *url.URL
 }
 
+// prepare checks options and makes of them what every kind of log needs.
+func prepare(o Options) (*client, verifier, error) {
+	o = o.withDefaults()
+	if err := o.check(); err != nil {
+		return nil, verifier{}, err
+	}
+	v, err := o.verifier()
+	if err != nil {
+		return nil, verifier{}, err
+	}
+	c, err := newClient(o)
+	return c, v, err
+}
+
 func newClient(o Options) (*client, error) {
 	base, err := url.Parse(strings.TrimSuffix(o.URL, "/") + "/")
 	if err != nil {

@@ -29,19 +29,11 @@ func NewRFC6962(o Options) (Log, error) {
 }
 
 func newRFC6962(o Options) (*rfc6962, error) {
-	o = o.withDefaults()
-	if err := o.check(); err != nil {
-		return nil, err
-	}
-	v, err := o.verifier()
+	c, v, err := prepare(o)
 	if err != nil {
 		return nil, err
 	}
-	c, err := newClient(o)
-	if err != nil {
-		return nil, err
-	}
-	return &rfc6962{client: c, verifier: v, page: newPager(o.PageHint)}, nil
+	return &rfc6962{client: c, verifier: v, page: newPager(c.o.PageHint)}, nil
 }
 
 // Page is the page size learned so far.

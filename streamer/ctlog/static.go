@@ -39,15 +39,7 @@ func NewStatic(o Options) (Log, error) {
 }
 
 func newStatic(o Options) (*static, error) {
-	o = o.withDefaults()
-	if err := o.check(); err != nil {
-		return nil, err
-	}
-	v, err := o.verifier()
-	if err != nil {
-		return nil, err
-	}
-	c, err := newClient(o)
+	c, v, err := prepare(o)
 	if err != nil {
 		return nil, err
 	}

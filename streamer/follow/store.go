@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/certstream-operator/certstream-operator/internal/durable"
 	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
 	"github.com/certstream-operator/certstream-operator/streamer/engine"
 )
@@ -306,42 +307,11 @@ func (s *Store) write(next *savedState) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(s.dir, slots[s.slot]), b); err != nil {
+	if err := durable.WriteFile(filepath.Join(s.dir, slots[s.slot]), b, 0o644); err != nil {
 		return err
 	}
 	s.state, s.slot = *next, 1-s.slot
 	return nil
-}
-
-// writeFile replaces a file so that after a crash there is the old one or the new one.
-func writeFile(path string, b []byte) error {
-	f, err := os.OpenFile(path+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(path+".tmp", path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = d.Close() }()
-	return d.Sync()
 }
 
 // Evidence keeps signed tree heads that contradict each other.
@@ -371,7 +341,7 @@ func (s *Store) Evidence(source *engine.Source, why string, heads ...ctlog.TreeH
 	if len(heads) > 0 {
 		size = heads[0].Size
 	}
-	return writeFile(filepath.Join(dir, fmt.Sprintf("%x-%d.json", source.LogID[:8], size)), b)
+	return durable.WriteFile(filepath.Join(dir, fmt.Sprintf("%x-%d.json", source.LogID[:8], size)), b, 0o644)
 }
 
 func logKey(id engine.Fingerprint) string { return hex.EncodeToString(id[:]) }
