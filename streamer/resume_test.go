@@ -189,3 +189,32 @@ func TestFilteredSSEResumesOverARestart(t *testing.T) {
 		t.Errorf("%d different certificates, want 60", len(seen))
 	}
 }
+
+// TestStateThatCannotBeWrittenShows takes the state directory away under a running streamer: the stream goes on, /status says
+// why no checkpoint is written, and so does the end.
+func TestStateThatCannotBeWrittenShows(t *testing.T) {
+	w := newWorld(t)
+	state := filepath.Join(w.dir, "state")
+	w.configure(t, stateIn(state))
+	r := w.start(t)
+	ws := r.dial(t, "/")
+	next(t, ws)
+	seen := map[string]int{}
+	w.grow(4)
+	collect(t, ws, seen, 2*4)
+	if err := os.RemoveAll(state); err != nil {
+		t.Fatal(err)
+	}
+	w.grow(4)
+	collect(t, ws, seen, 2*8)
+	for end := time.Now().Add(patience); r.Status().State.LastError == ""; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("/status says nothing: %+v", r.Status().State)
+		}
+	}
+	r.stop()
+	if err := <-r.done; err == nil || !strings.Contains(err.Error(), "checkpoint") {
+		t.Errorf("the streamer ended with %v, want the last checkpoint's error", err)
+	}
+	close(r.done)
+}

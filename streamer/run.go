@@ -17,32 +17,35 @@ const shutdownGrace = time.Second
 // group runs functions until the first fails or the group is stopped.
 type group struct {
 	ctx    context.Context
-	cancel context.CancelCauseFunc
+	cancel context.CancelFunc
 	wait   sync.WaitGroup
+
+	mu  sync.Mutex
+	err error
 }
 
 func newGroup(ctx context.Context) *group {
 	g := &group{}
-	g.ctx, g.cancel = context.WithCancelCause(ctx)
+	g.ctx, g.cancel = context.WithCancel(ctx)
 	return g
 }
 
 func (g *group) run(what string, f func(ctx context.Context) error) {
 	g.wait.Go(func() {
 		if err := f(g.ctx); err != nil {
-			g.cancel(fmt.Errorf("%s: %w", what, err))
+			g.mu.Lock()
+			g.err = errors.Join(g.err, fmt.Errorf("%s: %w", what, err))
+			g.mu.Unlock()
+			g.cancel()
 		}
 	})
 }
 
-// stop ends the group and waits for it. It returns why it had ended before, if it had.
+// stop ends the group, waits for it, and returns what went wrong, be it in its last moments.
 func (g *group) stop() error {
-	g.cancel(nil)
+	g.cancel()
 	g.wait.Wait()
-	if err := context.Cause(g.ctx); !errors.Is(err, context.Canceled) {
-		return err
-	}
-	return nil
+	return g.err
 }
 
 // quiet adapts functions that only end with their context.

@@ -73,7 +73,11 @@ func (s *Streamer) stateStatus() serve.StateStatus {
 		return serve.StateStatus{}
 	}
 	dir, _ := s.config().StateDir()
-	return serve.StateStatus{Dir: dir, LastCheckpoint: utc(s.store.SavedAt()), Recovery: s.recovery}
+	status := serve.StateStatus{Dir: dir, LastCheckpoint: utc(s.store.SavedAt()), Recovery: s.recovery}
+	if err := s.supervisor.CheckpointError(); err != nil {
+		status.LastError = err.Error()
+	}
+	return status
 }
 
 func (s *Streamer) authStatus() serve.AuthStatus {

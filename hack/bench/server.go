@@ -54,6 +54,7 @@ func runServer(ctx context.Context, text string) error {
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		return fmt.Errorf("parameters: %w", err)
 	}
+	debug.SetGCPercent(gcPercent)
 	ctx, cancel := context.WithCancel(ctx)
 	var wait sync.WaitGroup
 	defer wait.Wait()

@@ -24,6 +24,9 @@ type logsParams struct {
 	Rate, Held int
 }
 
+// gcPercent is cmd/streamer's.
+const gcPercent = 25
+
 // list is where the log list of a process of logs is.
 func (p logsParams) list() string { return filepath.Join(p.Dir, "logs.json") }
 
@@ -78,7 +81,7 @@ func runWhole(ctx context.Context, text string) error {
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		return fmt.Errorf("writing the configuration: %w", err)
 	}
-	debug.SetGCPercent(25) // as cmd/streamer does
+	debug.SetGCPercent(gcPercent)
 	load := config.Options{Path: file, Env: []string{}}
 	loaded, err := config.Load(load)
 	if err != nil {

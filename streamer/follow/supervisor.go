@@ -61,6 +61,7 @@ type Supervisor struct {
 	pacers    map[string]*pacer
 
 	checkpoint sync.Mutex
+	saved      atomic.Pointer[error] // how the last checkpoint went
 }
 
 // New makes a Supervisor that follows nothing yet.
@@ -105,12 +106,15 @@ func (s *Supervisor) Update(settings Settings) {
 	}
 }
 
+// firstCheckpoint is soon after the start: a process that is killed again and again would otherwise repeat more each time.
+const firstCheckpoint = time.Second
+
 // Run follows the logs until ctx ends, and then writes the last checkpoint: the numbering goes on exactly from there. It is
 // called once.
 func (s *Supervisor) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	tick := time.NewTicker(s.shared.settings().CheckpointEvery)
+	tick := time.NewTicker(min(firstCheckpoint, s.shared.settings().CheckpointEvery))
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		select {
@@ -284,7 +288,16 @@ func (s *Supervisor) save(clean bool) error {
 	states := s.states()
 	err := s.shared.store.Save(states, s.shared.engine.Head(), clean)
 	s.metrics.Checkpoint(err)
+	s.saved.Store(&err)
 	return err
+}
+
+// CheckpointError is why the last checkpoint could not be written; nil if it was, or none was due yet.
+func (s *Supervisor) CheckpointError() error {
+	if err := s.saved.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 func (s *Supervisor) states() map[engine.Fingerprint]LogState {

@@ -80,6 +80,8 @@ type StateStatus struct {
 	// Dir is empty when there is none: then a restart begins at the heads.
 	Dir            string    `json:"dir,omitempty"`
 	LastCheckpoint time.Time `json:"last_checkpoint,omitzero"`
+	// LastError is why the last checkpoint could not be written.
+	LastError string `json:"last_error,omitempty"`
 	// Recovery says what this run began with: the state of a "clean" or an "unclean" stop, or none ("fresh").
 	Recovery string `json:"recovery,omitempty"`
 }

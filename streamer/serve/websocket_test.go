@@ -193,7 +193,9 @@ func (r *rig) filledSocket() (net.Conn, *bufio.Reader) {
 		r.Fatal(err)
 	}
 	r.await("the client to have a stream", func() bool { return len(r.publisher.Streams()) == 1 })
-	r.addBig()
+	for range 3 { // one alone may fit into what the kernel takes
+		r.addBig()
+	}
 	r.await("a cut frame", func() bool {
 		for _, c := range r.server.list() {
 			c.mu.Lock()
