@@ -54,9 +54,6 @@ func (b *breaker) probing() bool {
 	return b.state == BreakerHalfOpen
 }
 
-// closed says whether requests beside the follower's own, such as for issuers, may be made.
-func (b *breaker) closed() bool { return b.now() == BreakerClosed }
-
 func (b *breaker) now() BreakerState {
 	b.mu.Lock()
 	defer b.mu.Unlock()

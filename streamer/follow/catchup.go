@@ -1,7 +1,6 @@
 package follow
 
 import (
-	"context"
 	"sync"
 	"time"
 )
@@ -74,17 +73,4 @@ func (c *catchUp) giveBack(n uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tokens += float64(n)
-}
-
-// wait blocks until n entries of a backlog may be read.
-func (c *catchUp) wait(ctx context.Context, s *Settings, n uint64) error {
-	for {
-		d := c.take(s, n)
-		if d == 0 {
-			return nil
-		}
-		if !sleep(ctx, d) {
-			return ctx.Err()
-		}
-	}
 }

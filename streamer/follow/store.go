@@ -249,10 +249,6 @@ func (s *Store) covers(logs map[engine.Fingerprint]LogState, offset uint64) bool
 	return offset == s.state.Offset && !s.state.Clean && time.Since(s.state.SavedAt) < quietSave
 }
 
-// StateFile is where the state of a peer's `state_file` setting goes: a directory beside the file, into which the file is
-// imported once, when the directory is empty. The file itself is never written.
-func StateFile(path string) (dir, importFrom string) { return path + ".d", path }
-
 // Import takes over positions, by URL, for logs that have never been followed. Those of earlier imports stay where this one has
 // none.
 func (s *Store) Import(i Imported) error {

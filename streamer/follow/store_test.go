@@ -249,7 +249,7 @@ func TestStateFileOfAPeer(t *testing.T) {
 	file := filepath.Join(dir, "state.json")
 	body := []byte(`{"version":1,"logs":{"https://a.example/log/":{"current_index":41,"tree_size":50,"last_success":1}}}`)
 	must(t, os.WriteFile(file, body, 0o400))
-	stateDir, from := StateFile(file)
+	stateDir, from := file+".d", file // as config.StateDir says
 	open := func() *Store {
 		s, err := OpenStore(stateDir, StoreOptions{ImportFrom: from, Logger: quiet(t)})
 		must(t, err)

@@ -408,13 +408,6 @@ func TestGaps(t *testing.T) {
 	}
 }
 
-func TestError(t *testing.T) {
-	got := string(AppendError(nil, 429, `too many "connections"`))
-	if want := `{"message_type":"error","data":{"code":429,"reason":"too many \"connections\""}}`; got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-}
-
 func TestKinds(t *testing.T) {
 	for text, want := range map[string]Kind{"full": Full, "lite": Lite, "domains": Domains, "domains-only": Domains} {
 		if got, err := ParseKind(text); err != nil || got != want {

@@ -61,14 +61,6 @@ func AppendGap(dst []byte, g Gap) []byte {
 	return append(dst, `}}`...)
 }
 
-// AppendError appends the refusal that TCP clients get: an HTTP status code and why.
-func AppendError(dst []byte, code int, reason string) []byte {
-	dst = append(dst, `{"message_type":"error","data":{"code":`...)
-	dst = strconv.AppendInt(dst, int64(code), 10)
-	dst = appendText(append(dst, `,"reason":`...), reason)
-	return append(dst, `}}`...)
-}
-
 func appendCursor(dst []byte, c engine.Cursor) []byte {
 	dst = append(dst, '"')
 	dst = c.Append(dst)

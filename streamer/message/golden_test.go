@@ -74,7 +74,6 @@ func TestGoldenControl(t *testing.T) {
 		Offset: 7}, To: to}))
 	golden(t, "gap-ingest", AppendGap(nil, Gap{Reason: GapIngest, Missed: 9000, Log: "Test log '2026h1'", FromIndex: 1000,
 		ToIndex: 10000}))
-	golden(t, "error", AppendError(nil, 503, "no more connections, come back in 30 s"))
 }
 
 // TestExample has the bundled entry in all kinds.
