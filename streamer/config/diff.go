@@ -29,3 +29,19 @@ func merge(running, next *Config) *Config {
 	}
 	return &merged
 }
+
+// RestartHash is the SHA-256, in hex, of the settings that only a restart applies: while it stays the same, a running streamer
+// can take up the whole configuration.
+func RestartHash(c *Config) (string, error) {
+	restart := Default()
+	for _, f := range Fields() {
+		if f.Class == Restart {
+			f.of(restart).Set(f.of(c))
+		}
+	}
+	rendered, err := Render(restart)
+	if err != nil {
+		return "", err
+	}
+	return hashOf(rendered), nil
+}

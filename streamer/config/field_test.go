@@ -86,3 +86,22 @@ func TestSuggestions(t *testing.T) {
 		}
 	}
 }
+
+func TestRestartHash(t *testing.T) {
+	hash := func(change func(*Config)) string {
+		c := Default()
+		change(c)
+		h, err := RestartHash(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	same := hash(func(*Config) {})
+	if live := hash(func(c *Config) { c.LogLevel, c.Streams.Full = "debug", false }); live != same {
+		t.Error("a change of live settings changed the hash")
+	}
+	if port := hash(func(c *Config) { c.Port = 9000 }); port == same {
+		t.Error("a change of the port did not change the hash")
+	}
+}

@@ -1,0 +1,105 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// StateType is where state is kept.
+//
+// +kubebuilder:validation:Enum=Volume;ExistingClaim;None
+type StateType string
+
+// The places of state.
+const (
+	// StateVolume is a PersistentVolumeClaim that the operator makes.
+	StateVolume StateType = "Volume"
+	// StateExistingClaim is a PersistentVolumeClaim that is there.
+	StateExistingClaim StateType = "ExistingClaim"
+	// StateNone keeps state with the pod: it outlives a crash of the container, not the pod.
+	StateNone StateType = "None"
+)
+
+// ReclaimPolicy is what becomes of the claim when the CertStream is deleted.
+//
+// +kubebuilder:validation:Enum=Retain;Delete
+type ReclaimPolicy string
+
+// The reclaim policies.
+const (
+	ReclaimRetain ReclaimPolicy = "Retain"
+	ReclaimDelete ReclaimPolicy = "Delete"
+)
+
+// StateRecovery is what to do when no checkpoint can be read.
+//
+// +kubebuilder:validation:Enum=Fail;Fresh
+type StateRecovery string
+
+// The ways of recovery.
+const (
+	RecoveryFail  StateRecovery = "Fail"
+	RecoveryFresh StateRecovery = "Fresh"
+)
+
+// StateSpec says where the positions in the logs are kept, so that a restart goes on where it stopped.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.type) || (self.type == 'ExistingClaim') == has(self.claimName)",fieldPath=".claimName",message="spec.state.claimName goes with type ExistingClaim: set both or neither"
+type StateSpec struct {
+	// `Volume`: on a claim that the operator makes, as `volume` says. `ExistingClaim`: on the claim `claimName`, which stays
+	// yours. `None`: with the pod; it outlives a crash of the container, but a new pod begins at the logs' heads. With a volume
+	// a restart stops the old pod before the new one starts; without, they overlap. Restart.
+	// +optional
+	// +kubebuilder:default=Volume
+	Type StateType `json:"type,omitempty"`
+	// The claim that the operator makes for type `Volume`.
+	// +optional
+	// +kubebuilder:default={}
+	Volume VolumeSpec `json:"volume,omitempty"`
+	// The claim to use for type `ExistingClaim`. It is never changed or deleted. Restart.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	ClaimName string `json:"claimName,omitempty"`
+	// Time between checkpoints, which is what a crash repeats at most: 100ms to 10m. Restart.
+	// +optional
+	// +kubebuilder:default="5s"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('10m')",message="spec.state.checkpointInterval is between 100ms and 10m"
+	CheckpointInterval *metav1.Duration `json:"checkpointInterval,omitempty"`
+	// When no checkpoint on the volume can be read: `Fail` stops with an error, `Fresh` begins at the logs' heads. Restart.
+	// +optional
+	// +kubebuilder:default=Fail
+	Recovery StateRecovery `json:"recovery,omitempty"`
+}
+
+// VolumeSpec is the claim that the operator makes.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",fieldPath=".storageClassName",message="spec.state.volume.storageClassName cannot change: a claim keeps its class. To move, make a claim yourself and use type ExistingClaim"
+type VolumeSpec struct {
+	// Size of the claim. It can grow, where the storage class allows it, and not shrink. Live.
+	// +optional
+	// +kubebuilder:default="4Gi"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('16Mi')) >= 0",message="spec.state.volume.size is at least 16Mi"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity(string(oldSelf))) >= 0",message="spec.state.volume.size can only grow: a volume cannot be made smaller"
+	Size *resource.Quantity `json:"size,omitempty"`
+	// Storage class; absent means the cluster's default. It cannot be changed.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	StorageClassName *string `json:"storageClassName,omitempty"`
+	// Access mode of the claim. It cannot be changed.
+	// +optional
+	// +kubebuilder:default=ReadWriteOnce
+	// +kubebuilder:validation:Enum=ReadWriteOnce;ReadWriteOncePod;ReadWriteMany
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.state.volume.accessMode cannot change: a claim keeps its access modes"
+	AccessMode corev1.PersistentVolumeAccessMode `json:"accessMode,omitempty"`
+	// What becomes of the claim when the CertStream is deleted: `Retain` keeps it, and a CertStream of the same name takes it
+	// up again; `Delete` deletes it. Live.
+	// +optional
+	// +kubebuilder:default=Retain
+	ReclaimPolicy ReclaimPolicy `json:"reclaimPolicy,omitempty"`
+}
