@@ -116,6 +116,10 @@ func TestRulesStayInTheirStream(t *testing.T) {
 
 func TestAlertsExplainThemselves(t *testing.T) {
 	pages := runbookPages(t)
+	overview, err := os.ReadFile("../../docs/monitoring.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, r := range rules(t) {
 		if r.Alert == "" {
 			continue
@@ -133,6 +137,9 @@ func TestAlertsExplainThemselves(t *testing.T) {
 		}
 		if !pages[r.Alert] {
 			t.Errorf("%s: no page in docs/runbooks", r.Alert)
+		}
+		if !strings.Contains(string(overview), fmt.Sprintf("| [%s](runbooks/%s.md) | %s |", r.Alert, r.Alert, r.Labels["severity"])) {
+			t.Errorf("%s: not in the table of docs/monitoring.md, or with another severity", r.Alert)
 		}
 	}
 }

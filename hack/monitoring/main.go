@@ -1,0 +1,120 @@
+// Command monitoring writes what promtool can check: the alert rules as one stream gets them, the operator's rules, and every query
+// of the dashboard as a rule.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/certstream-operator/certstream-operator/controllers/build"
+)
+
+// The stream that tests are about.
+const (
+	namespace = "certs"
+	name      = "main"
+	claim     = "certstream-main"
+	runbooks  = "https://example.org/runbooks"
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: monitoring DIRECTORY")
+		os.Exit(2)
+	}
+	if err := render(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func render(dir string) error {
+	stream, err := build.RuleGroups(namespace, name, claim, runbooks)
+	if err != nil {
+		return err
+	}
+	operator, err := operatorGroups("config/prometheus/operator-rules.yaml")
+	if err != nil {
+		return err
+	}
+	dashboard, err := dashboardGroups()
+	if err != nil {
+		return err
+	}
+	for file, groups := range map[string][]any{"rules.yaml": stream, "operator.yaml": operator, "dashboard.yaml": dashboard} {
+		data, err := yaml.Marshal(map[string]any{"groups": groups})
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, file), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// operatorGroups are the groups of a PrometheusRule in a file.
+func operatorGroups(path string) ([]any, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var rule struct {
+		Spec struct {
+			Groups []any `json:"groups"`
+		} `json:"spec"`
+	}
+	if err := yaml.Unmarshal(data, &rule); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return rule.Spec.Groups, nil
+}
+
+// dashboardGroups are the dashboard's queries, each as a recording rule named by its panel.
+func dashboardGroups() ([]any, error) {
+	var board struct {
+		Panels []struct {
+			ID      int
+			Targets []struct{ RefID, Expr string }
+		}
+		Annotations struct {
+			List []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal([]byte(build.Dashboard()), &board); err != nil {
+		return nil, err
+	}
+	fill := strings.NewReplacer("$namespace", namespace, "$stream", name, "$log", ".*", "$__rate_interval", "5m")
+	variable := regexp.MustCompile(`\$\w+`)
+	var rules []any
+	add := func(record, expression string) error {
+		expression = fill.Replace(expression)
+		if left := variable.FindString(expression); left != "" {
+			return fmt.Errorf("dashboard: %s: the variable %s is not known", record, left)
+		}
+		rules = append(rules, map[string]any{"record": record, "expr": expression})
+		return nil
+	}
+	for _, p := range board.Panels {
+		for _, t := range p.Targets {
+			if err := add(fmt.Sprintf("dashboard:panel%d:%s", p.ID, t.RefID), t.Expr); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for i, a := range board.Annotations.List {
+		if a.Expr == "" {
+			continue
+		}
+		if err := add(fmt.Sprintf("dashboard:annotation:%d", i), a.Expr); err != nil {
+			return nil, err
+		}
+	}
+	return []any{map[string]any{"name": "dashboard", "rules": rules}}, nil
+}
