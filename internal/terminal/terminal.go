@@ -131,7 +131,7 @@ func (p *Printer) Note(format string, args ...any) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.begin()
-	p.paint(yellow, clean(fmt.Sprintf(format, args...)))
+	p.paint(yellow, Clean(fmt.Sprintf(format, args...)))
 	return p.end()
 }
 
@@ -169,7 +169,7 @@ func (p *Printer) Status(line string) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.status = pad(clean(line), p.width()-1)
+	p.status = pad(Clean(line), p.width()-1)
 	p.buf.Reset()
 	p.buf.WriteString("\r\x1b[K")
 	p.writeStatus()
@@ -233,7 +233,7 @@ func (p *Printer) names(all []string, subject string, width int) {
 	if len(all) > 1 {
 		more = fmt.Sprintf(" +%d", len(all)-1)
 	}
-	name := cut(clean(all[0]), width-len(more))
+	name := Cut(Clean(all[0]), width-len(more))
 	p.paint(bold, name)
 	p.paint(dim, more)
 	p.buf.WriteString(strings.Repeat(" ", max(0, width-utf8.RuneCountInString(name)-len(more))))
@@ -272,16 +272,16 @@ func clock(t time.Time) string {
 
 // pad makes a text exactly so wide; 0 leaves its length alone.
 func pad(s string, width int) string {
-	s = clean(s)
+	s = Clean(s)
 	if width <= 0 {
 		return s
 	}
-	s = cut(s, width)
+	s = Cut(s, width)
 	return s + strings.Repeat(" ", width-utf8.RuneCountInString(s))
 }
 
-// cut shortens a text to a width, and shows that it did.
-func cut(s string, width int) string {
+// Cut shortens a text to a width, and shows that it did.
+func Cut(s string, width int) string {
 	if utf8.RuneCountInString(s) <= width {
 		return s
 	}
@@ -291,8 +291,8 @@ func cut(s string, width int) string {
 	return string([]rune(s)[:width-1]) + "…"
 }
 
-// clean replaces what a terminal would obey instead of show: certificates hold whatever their makers put in.
-func clean(s string) string {
+// Clean replaces what a terminal would obey instead of show: certificates hold whatever their makers put in.
+func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r

@@ -18,6 +18,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -46,10 +48,15 @@ type Options struct {
 	// servers or proxies that want it there.
 	Token        string
 	TokenInQuery bool
+	// TokenHeader is the HTTP header that carries the token, for servers that want it in another. Default: Authorization.
+	TokenHeader string
 	// Since is a cursor to resume after.
 	Since string
 	// TLS is for wss://, https:// and tls://. Default: the system's roots.
 	TLS *tls.Config
+	// Dial makes connections in place of a net.Dialer and of the environment's proxies, for servers behind a tunnel. It gets the
+	// URL's host and port.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// UserAgent names the program. Default: certstream-operator.
 	UserAgent string
 	// MinBackoff and MaxBackoff bound the wait between attempts: doubled each time, with jitter, and begun anew after a message.
@@ -132,6 +139,9 @@ func New(o Options) (*Client, error) {
 }
 
 func (o Options) withDefaults() Options {
+	if o.TokenHeader == "" {
+		o.TokenHeader = "Authorization"
+	}
 	if o.UserAgent == "" {
 		o.UserAgent = "certstream-operator"
 	}
@@ -238,6 +248,14 @@ func (c *Client) session(ctx context.Context, yield func(Message, error) bool) (
 			return true, served, nil
 		}
 	}
+}
+
+// proxy is how HTTP connections find a proxy: not at all where the caller makes the connections.
+func (c *Client) proxy() func(*http.Request) (*url.URL, error) {
+	if c.options.Dial != nil {
+		return nil
+	}
+	return http.ProxyFromEnvironment
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

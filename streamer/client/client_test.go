@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -176,6 +177,35 @@ func TestTokenInQuery(t *testing.T) {
 	got := []string{r.URL.Path, r.Header.Get("Authorization"), r.URL.Query().Get("token")}
 	if diff := cmp.Diff([]string{"/own/path", "", "s3cret"}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Through a tunnel nothing resolves the URL's host, and no proxy of the environment comes between.
+func TestDial(t *testing.T) {
+	t.Setenv("HTTP_PROXY", "http://proxy.invalid:1")
+	server := newFakeServer(t, script{messages: []string{dns("a", "")}})
+	lines, hello := lineServer(t, dns("a", ""))
+	for url, to := range map[string]string{
+		"ws://stream.invalid:8080": server.Listener.Addr().String(), "tcp://stream.invalid:8081": lines,
+	} {
+		var asked string
+		dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+			asked = address
+			return (&net.Dialer{}).DialContext(ctx, network, to)
+		}
+		if _, _, err := read(t, Options{URL: url, Token: "s3cret", TokenHeader: "X-Token", Dial: dial}, 1); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(url, asked) || asked == "" {
+			t.Errorf("%s: asked to dial %q", url, asked)
+		}
+	}
+	header := server.asked()[0].Header
+	if diff := cmp.Diff([]string{"Bearer s3cret", ""}, []string{header.Get("X-Token"), header.Get("Authorization")}); diff != "" {
+		t.Error(diff)
+	}
+	if got := (<-hello)["token"]; got != "s3cret" {
+		t.Errorf("token %v", got)
 	}
 }
 

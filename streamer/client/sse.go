@@ -52,7 +52,9 @@ func (c *Client) get(ctx context.Context, address string) (*http.Response, error
 	request.Header = c.header()
 	request.Header.Set("Accept", "text/event-stream")
 	// A transport per connection, so that closing the stream leaves nothing behind.
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: c.options.TLS, DisableKeepAlives: true}
+	transport := &http.Transport{
+		Proxy: c.proxy(), DialContext: c.options.Dial, TLSClientConfig: c.options.TLS, DisableKeepAlives: true,
+	}
 	response, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", c.url.Host, errors.Unwrap(err)) // the outer error holds the URL

@@ -39,11 +39,33 @@ func (c *Client) dialTCP(ctx context.Context, since string) (transport, error) {
 }
 
 func (c *Client) connect(ctx context.Context) (net.Conn, error) {
-	dialer := &net.Dialer{Timeout: 30 * time.Second}
-	if c.url.Scheme == "tls" {
-		return (&tls.Dialer{NetDialer: dialer, Config: c.options.TLS}).DialContext(ctx, "tcp", c.url.Host)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	dial := c.options.Dial
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
 	}
-	return dialer.DialContext(ctx, "tcp", c.url.Host)
+	conn, err := dial(ctx, "tcp", c.url.Host)
+	if err != nil || c.url.Scheme != "tls" {
+		return conn, err
+	}
+	secure := tls.Client(conn, c.tlsConfig())
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return secure, nil
+}
+
+// tlsConfig is the caller's, for the URL's host unless it says otherwise.
+func (c *Client) tlsConfig() *tls.Config {
+	config := c.options.TLS.Clone()
+	if config == nil {
+		config = &tls.Config{}
+	}
+	if config.ServerName == "" {
+		config.ServerName = c.url.Hostname()
+	}
+	return config
 }
 
 // helloLine is the JSON line that says what is wanted.

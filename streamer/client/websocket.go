@@ -32,7 +32,7 @@ type webSocket struct {
 
 func (c *Client) dialWebSocket(ctx context.Context, since string) (transport, error) {
 	dialer := websocket.Dialer{
-		Proxy: http.ProxyFromEnvironment, TLSClientConfig: c.options.TLS, HandshakeTimeout: 30 * time.Second,
+		Proxy: c.proxy(), NetDialContext: c.options.Dial, TLSClientConfig: c.options.TLS, HandshakeTimeout: 30 * time.Second,
 	}
 	conn, resp, err := dialer.DialContext(ctx, c.streamURL(webSocketPaths, since).String(), c.header())
 	if err != nil {
@@ -51,7 +51,7 @@ func (c *Client) dialWebSocket(ctx context.Context, since string) (transport, er
 func (c *Client) header() http.Header {
 	h := http.Header{"User-Agent": {c.options.UserAgent}}
 	if c.options.Token != "" && !c.options.TokenInQuery {
-		h.Set("Authorization", "Bearer "+c.options.Token)
+		h.Set(c.options.TokenHeader, "Bearer "+c.options.Token)
 	}
 	return h
 }
