@@ -31,6 +31,18 @@ type Stream struct {
 	ConfigHash string
 	// RestartHash changes with the settings that only a new pod takes up.
 	RestartHash string
+	// SecretVersions tells apart the contents of Secrets that only a new pod takes up (references with Restart), without
+	// showing them: for example their resource versions. The controller may set it after New.
+	SecretVersions string
+	// Deployed is what runs, where the controller knows it.
+	Deployed *Deployed
+}
+
+// Deployed is what the Deployment's pod template has. It keeps a longer or shorter drain alone from replacing the pod.
+type Deployed struct {
+	// RestartHash is the annotation of that name.
+	RestartHash        string
+	GracePeriodSeconds int64
 }
 
 // Object is one object that a CertStream may have.
@@ -39,6 +51,8 @@ type Object struct {
 	Name string
 	// Apply is what it should be; nil says that there should be none.
 	Apply runtime.ApplyConfiguration
+	// Keep says that one that is there stays, when there should be none: it holds data.
+	Keep bool
 }
 
 // New renders a CertStream, which must carry the defaults of its schema. An error says which field of the spec is wrong.
@@ -62,11 +76,13 @@ func New(cs *v1alpha1.CertStream, d Defaults) (*Stream, error) {
 // Objects are all objects that the CertStream may have, in the order in which they are applied: what a pod needs comes before
 // the Deployment, what leads clients to it after.
 func Objects(s *Stream) []Object {
-	return nil
-}
-
-// Config is the streamer's configuration for a CertStream.
-func Config(cs *v1alpha1.CertStream) (*config.Config, error) {
-	c := config.Default()
-	return c, nil
+	name := Name(s.CertStream)
+	return []Object{
+		{Kind: kind("", "v1", "ServiceAccount"), Name: name, Apply: serviceAccount(s)},
+		{Kind: kind("", "v1", "ConfigMap"), Name: name, Apply: configMap(s)},
+		{Kind: kind("", "v1", "PersistentVolumeClaim"), Name: name, Apply: claim(s), Keep: true},
+		{Kind: kind("apps", "v1", "Deployment"), Name: name, Apply: deployment(s)},
+		{Kind: kind("", "v1", "Service"), Name: name, Apply: service(s)},
+		{Kind: kind("", "v1", "Service"), Name: AdminServiceName(s.CertStream), Apply: adminService(s)},
+	}
 }

@@ -1,0 +1,174 @@
+package build
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
+)
+
+const (
+	configDir = "/etc/certstream/config"
+	tokensDir = "/etc/certstream/tokens"
+	tlsDir    = "/etc/certstream/tls"
+	caDir     = "/etc/certstream/ca"
+	caFile    = "ca.crt"
+	// volumeDir is where the volume is; state has a directory of its own in it.
+	volumeDir = "/var/lib/certstream"
+	stateDir  = volumeDir + "/state"
+
+	// unprivileged is the user and group of the image.
+	unprivileged = 65532
+	// graceMargin is what the pod's grace period has above the time that the streamer needs to stop, in seconds.
+	graceMargin = 10
+)
+
+// podTemplate is the pod with what the spec adds to it.
+func podTemplate(s *Stream) *corev1ac.PodTemplateSpecApplyConfiguration {
+	annotations := map[string]string{}
+	if at := s.Annotations[v1alpha1.AnnotationRestart]; at != "" {
+		annotations[v1alpha1.AnnotationRestart] = at
+	}
+	spec := podSpec(s)
+	schedule(spec, s.Spec.PodTemplate)
+	template := corev1ac.PodTemplateSpec().WithSpec(spec).
+		WithLabels(join(s.Spec.PodTemplate.Labels, Labels(s.CertStream))).
+		WithAnnotations(join(s.Spec.PodTemplate.Annotations, annotations))
+	hash := restartHash(s, template)
+	spec.WithTerminationGracePeriodSeconds(gracePeriod(s, hash))
+	return template.WithAnnotations(map[string]string{AnnotationRestartHash: hash})
+}
+
+// restartHash changes with the configuration that only a new pod takes up, and with the pod itself. The grace period is left
+// out: a change of it alone is not worth a restart.
+func restartHash(s *Stream, template *corev1ac.PodTemplateSpecApplyConfiguration) string {
+	encoded, err := json.Marshal([]any{s.RestartHash, s.SecretVersions, template})
+	if err != nil {
+		panic(fmt.Sprintf("the pod template is no JSON: %v", err))
+	}
+	sum := sha256.Sum256(encoded)
+	return hex.EncodeToString(sum[:])
+}
+
+// gracePeriod is that of the pod that runs, as long as nothing else asks for a new one.
+func gracePeriod(s *Stream, restartHash string) int64 {
+	if d := s.Deployed; d != nil && d.RestartHash == restartHash {
+		return d.GracePeriodSeconds
+	}
+	delay := drainDelay(s.CertStream).Seconds()
+	return int64(delay+0.999) + int64(ptr.Deref(s.Spec.DrainSeconds, 5)) + graceMargin
+}
+
+// podSpec is the restricted pod.
+func podSpec(s *Stream) *corev1ac.PodSpecApplyConfiguration {
+	security := corev1ac.PodSecurityContext().WithRunAsNonRoot(true).WithRunAsUser(unprivileged).WithRunAsGroup(unprivileged).
+		WithFSGroup(unprivileged).WithFSGroupChangePolicy(corev1.FSGroupChangeOnRootMismatch).
+		WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))
+	if theirs := s.Spec.PodTemplate.SecurityContext; theirs != nil {
+		security = overlay(security, theirs)
+	}
+	return corev1ac.PodSpec().WithServiceAccountName(ServiceAccountName(s.CertStream)).
+		WithAutomountServiceAccountToken(false).WithEnableServiceLinks(false).WithSecurityContext(security).
+		WithContainers(container(s)).WithVolumes(volumes(s)...)
+}
+
+// container is the streamer.
+func container(s *Stream) *corev1ac.ContainerApplyConfiguration {
+	security := corev1ac.SecurityContext().WithRunAsNonRoot(true).WithAllowPrivilegeEscalation(false).
+		WithReadOnlyRootFilesystem(true).WithCapabilities(corev1ac.Capabilities().WithDrop("ALL")).
+		WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))
+	if theirs := s.Spec.PodTemplate.ContainerSecurityContext; theirs != nil {
+		security = overlay(security, theirs)
+	}
+	c := corev1ac.Container().WithName(ContainerName).WithImage(Image(s)).WithImagePullPolicy(pullPolicy(s)).WithArgs("serve").
+		WithEnv(environment(s)...).WithPorts(containerPorts(s.CertStream)...).WithVolumeMounts(mounts(s)...).
+		WithSecurityContext(security).WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError)
+	if resources := s.Spec.PodTemplate.Resources; resources != nil {
+		c.WithResources(convert[corev1ac.ResourceRequirementsApplyConfiguration](resources))
+	}
+	return probed(c)
+}
+
+// probed adds the probes. A pod is asked every second, so that a restart leaves clients without an endpoint no longer than
+// needed; it is restarted only after half a minute of silence.
+func probed(c *corev1ac.ContainerApplyConfiguration) *corev1ac.ContainerApplyConfiguration {
+	probe := func(path string) *corev1ac.ProbeApplyConfiguration {
+		return corev1ac.Probe().WithHTTPGet(corev1ac.HTTPGetAction().WithPath(path).WithPort(intstr.FromString(portAdmin)))
+	}
+	return c.
+		WithStartupProbe(probe("/livez").WithPeriodSeconds(1).WithTimeoutSeconds(2).WithFailureThreshold(120)).
+		WithReadinessProbe(probe("/readyz").WithPeriodSeconds(1).WithTimeoutSeconds(2).WithFailureThreshold(3)).
+		WithLivenessProbe(probe("/livez").WithPeriodSeconds(10).WithTimeoutSeconds(5).WithFailureThreshold(3))
+}
+
+// Image is the pod's.
+func Image(s *Stream) string {
+	if image := s.Spec.PodTemplate.Image; image != "" {
+		return image
+	}
+	return s.Defaults.Image
+}
+
+func pullPolicy(s *Stream) corev1.PullPolicy {
+	if policy := s.Spec.PodTemplate.ImagePullPolicy; policy != "" {
+		return policy
+	}
+	return corev1.PullIfNotPresent
+}
+
+func containerPorts(cs *v1alpha1.CertStream) (ports []*corev1ac.ContainerPortApplyConfiguration) {
+	add := func(name string, number int32) {
+		ports = append(ports, corev1ac.ContainerPort().WithName(name).WithContainerPort(number).WithProtocol(corev1.ProtocolTCP))
+	}
+	if servesHTTP(cs) {
+		add(portHTTP, cs.Spec.Protocols.Port)
+	}
+	if servesTCP(cs) {
+		add(portTCP, cs.Spec.Protocols.TCP.Port)
+	}
+	add(portAdmin, AdminPort)
+	return ports
+}
+
+// environment is where the configuration is, what is secret in it, and the spec's variables. Of GOMEMLIMIT the spec's holds:
+// there is no field for it.
+func environment(s *Stream) []*corev1ac.EnvVarApplyConfiguration {
+	env := []*corev1ac.EnvVarApplyConfiguration{
+		corev1ac.EnvVar().WithName("CERTSTREAM_CONFIG").WithValue(configDir + "/" + configFile),
+	}
+	if p := s.Spec.Logs.Proxy; p != nil && p.SecretKeyRef != nil {
+		ref := corev1ac.SecretKeySelector().WithName(p.SecretKeyRef.Name).WithKey(p.SecretKeyRef.Key)
+		env = append(env, corev1ac.EnvVar().WithName("CERTSTREAM_NETWORK_PROXY").
+			WithValueFrom(corev1ac.EnvVarSource().WithSecretKeyRef(ref)))
+	}
+	const memory = "GOMEMLIMIT"
+	if limit := memoryLimit(s.Spec.PodTemplate); limit > 0 && !hasVariable(s.Spec.PodTemplate.Env, memory) {
+		env = append(env, corev1ac.EnvVar().WithName(memory).WithValue(strconv.FormatInt(limit/10*9, 10)))
+	}
+	return append(env, convertAll[corev1ac.EnvVarApplyConfiguration](s.Spec.PodTemplate.Env)...)
+}
+
+// memoryLimit is the container's in bytes; 0 is none.
+func memoryLimit(p v1alpha1.PodTemplateSpec) int64 {
+	if p.Resources == nil {
+		return 0
+	}
+	return p.Resources.Limits.Memory().Value()
+}
+
+func hasVariable(env []corev1.EnvVar, name string) bool {
+	for _, v := range env {
+		if v.Name == name {
+			return true
+		}
+	}
+	return false
+}
