@@ -2,6 +2,8 @@
 package observe
 
 import (
+	"errors"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -9,15 +11,16 @@ import (
 
 // Report is what a streamer's /status says, as far as the operator needs it. It carries no text that a log server chose.
 type Report struct {
-	// PodUID is the pod that was asked; At when it answered, or did not.
+	// PodUID is the pod that was asked; At when it last answered, or when it was first given up.
 	PodUID types.UID
 	At     time.Time
-	// Err is why it could not be read; the rest is empty then.
+	// Err is why it cannot be read now, a Failure; the rest is then what it last said, or empty.
 	Err error
 
 	Version string
-	// ConfigHash is the SHA-256 of the configuration in force; ConfigError why the file's present content is not.
-	ConfigHash, ConfigError string
+	// ConfigHash is the SHA-256 of the configuration in force. ConfigError says why the file's present content is not, and
+	// RejectedHash is that content's SHA-256, where the streamer tells.
+	ConfigHash, ConfigError, RejectedHash string
 	// RestartNeeded names changed settings that wait for a restart; Warnings are the configuration's.
 	RestartNeeded, Warnings []string
 	Draining                bool
@@ -35,8 +38,67 @@ type Log struct {
 	Name string
 	// State is what its follower does, Status what to think of it: healthy, degraded or unhealthy.
 	State, Status string
+	// Failing says that it does not answer, or that its answers are refused; a single failed request does not count.
+	Failing bool
 	// ErrorKind is the class of its last error while it fails; empty otherwise.
 	ErrorKind  string
 	LagEntries uint64
 	LagSeconds float64
 }
+
+// Ingestion is what to think of all logs together.
+type Ingestion string
+
+// The judgements of ingestion.
+const (
+	IngestionNone     Ingestion = "None"     // no log is followed
+	IngestionStarting Ingestion = "Starting" // no log has answered yet
+	IngestionFailing  Ingestion = "Failing"  // no log answers
+	IngestionFlowing  Ingestion = "Flowing"  // some or all answer
+)
+
+// Ingestion judges the logs.
+func (r *Report) Ingestion() Ingestion {
+	failing, starting := 0, 0
+	for i := range r.Logs {
+		switch {
+		case r.Logs[i].Failing:
+			failing++
+		case r.Logs[i].State == stateStarting:
+			starting++
+		}
+	}
+	switch {
+	case len(r.Logs) == 0:
+		return IngestionNone
+	case failing == len(r.Logs):
+		return IngestionFailing
+	case failing+starting == len(r.Logs):
+		return IngestionStarting
+	}
+	return IngestionFlowing
+}
+
+// sameNews says whether two reports differ in nothing but their figures.
+func (r *Report) sameNews(o *Report) bool {
+	return errors.Is(r.Err, o.Err) && r.Version == o.Version && r.ConfigHash == o.ConfigHash && r.ConfigError == o.ConfigError &&
+		r.RejectedHash == o.RejectedHash && slices.Equal(r.RestartNeeded, o.RestartNeeded) &&
+		slices.Equal(r.Warnings, o.Warnings) && r.Draining == o.Draining && r.ListFailing == o.ListFailing &&
+		r.StateFailing == o.StateFailing && r.Ingestion() == o.Ingestion()
+}
+
+// Failure is why a pod's status cannot be read. Its texts are fixed, so that a status made of them changes only with the cause.
+type Failure string
+
+// The failures.
+const (
+	TimedOut    Failure = "it does not answer in time"
+	Refused     Failure = "nothing listens there"
+	Unreachable Failure = "the connection fails"
+	BadStatus   Failure = "it answers with an HTTP error"
+	BadAnswer   Failure = "its answer is not a streamer's status"
+	TooLarge    Failure = "its answer is too large"
+)
+
+// Error is the text.
+func (f Failure) Error() string { return string(f) }

@@ -1,0 +1,167 @@
+package observe
+
+import (
+	"encoding/json"
+	"io"
+	"math"
+	"strings"
+	"unicode"
+)
+
+// The states and judgements of a log that the streamer knows; see its /status.
+const (
+	stateStarting = "starting"
+	stateFailing  = "failing"
+	unhealthy     = "unhealthy"
+)
+
+// Bounds of what is kept: the image of a pod is its owner's choice, and so is what it answers.
+const (
+	maxLogs     = 2000
+	maxNotes    = 16
+	maxName     = 128
+	maxText     = 512
+	maxError    = 1024
+	maxQuantity = 1_000_000_000
+)
+
+// answer is what the operator needs of /status.
+type answer struct {
+	Version  string `json:"version"`
+	Draining bool   `json:"draining"`
+	Config   struct {
+		Hash          string   `json:"hash"`
+		LastError     string   `json:"last_error"`
+		RejectedHash  string   `json:"rejected_hash"`
+		RestartNeeded []string `json:"restart_needed"`
+		Warnings      []string `json:"warnings"`
+	} `json:"config"`
+	LogList struct {
+		Error string `json:"error"`
+	} `json:"log_list"`
+	State struct {
+		LastError string `json:"last_error"`
+	} `json:"state"`
+	Logs    []answerLog `json:"logs"`
+	Clients []struct {
+		Count int64 `json:"count"`
+	} `json:"clients"`
+	EntriesPerSecond float64 `json:"entries_per_second"`
+}
+
+type answerLog struct {
+	Name          string  `json:"name"`
+	State         string  `json:"state"`
+	Status        string  `json:"status"`
+	Breaker       string  `json:"breaker"`
+	LastErrorKind string  `json:"last_error_kind"`
+	LagEntries    uint64  `json:"lag_entries"`
+	LagSeconds    float64 `json:"lag_seconds"`
+}
+
+// decode reads a /status of at most limit bytes.
+func decode(body io.Reader, limit int64) (*Report, error) {
+	limited := &io.LimitedReader{R: body, N: limit + 1}
+	var a answer
+	err := json.NewDecoder(limited).Decode(&a)
+	switch {
+	case limited.N <= 0:
+		return nil, TooLarge
+	case err != nil:
+		return nil, err
+	case a.Version == "" && a.Config.Hash == "":
+		return nil, BadAnswer
+	}
+	return a.report(), nil
+}
+
+// report keeps what is needed, cut to size and cleaned of control characters.
+func (a *answer) report() *Report {
+	r := &Report{
+		Version:          clean(a.Version, maxName),
+		ConfigHash:       clean(a.Config.Hash, maxName),
+		ConfigError:      clean(a.Config.LastError, maxError),
+		RejectedHash:     clean(a.Config.RejectedHash, maxName),
+		RestartNeeded:    cleanAll(a.Config.RestartNeeded),
+		Warnings:         cleanAll(a.Config.Warnings),
+		Draining:         a.Draining,
+		Logs:             make([]Log, 0, min(len(a.Logs), maxLogs)),
+		ListFailing:      a.LogList.Error != "",
+		StateFailing:     a.State.LastError != "",
+		EntriesPerSecond: bounded(a.EntriesPerSecond),
+	}
+	for i := range a.Logs[:min(len(a.Logs), maxLogs)] {
+		r.Logs = append(r.Logs, a.Logs[i].log())
+	}
+	for _, c := range a.Clients {
+		r.Clients = min(r.Clients+min(max(c.Count, 0), maxQuantity), maxQuantity)
+	}
+	return r
+}
+
+// log keeps what is needed of a log. Its circuit breaker tells a log that does not answer from one failed request.
+func (l *answerLog) log() Log {
+	kept := Log{
+		Name:       clean(l.Name, maxName),
+		State:      known(l.State, stateStarting, "following", "catching_up", stateFailing, "drained", "stopping"),
+		Status:     known(l.Status, "healthy", "degraded", unhealthy),
+		Failing:    l.Status == unhealthy || l.State == stateFailing && l.Breaker != "closed",
+		LagEntries: l.LagEntries,
+		LagSeconds: bounded(l.LagSeconds),
+	}
+	if kept.Failing {
+		kept.ErrorKind = errorKind(l.LastErrorKind)
+	}
+	return kept
+}
+
+// errorKind is the class of an error, where it is one that the streamer has: nothing that a log sent gets further.
+func errorKind(kind string) string {
+	k := known(kind, "rate_limited", "forbidden", "not_yet", "server_error", "timeout", "network", "tls", "redirected", "malformed",
+		"bad_signature", "bad_proof", "no_proof", "refused")
+	if k == "" {
+		return "error"
+	}
+	return k
+}
+
+// known is the constant that s equals, or nothing. The constant keeps no answer in memory.
+func known(s string, constants ...string) string {
+	for _, c := range constants {
+		if s == c {
+			return c
+		}
+	}
+	return ""
+}
+
+func cleanAll(texts []string) []string {
+	var kept []string
+	for _, t := range texts[:min(len(texts), maxNotes)] {
+		kept = append(kept, clean(t, maxText))
+	}
+	return kept
+}
+
+// clean cuts a text to so many runes and makes spaces of what is not printed.
+func clean(s string, most int) string {
+	var b strings.Builder
+	n := 0
+	for _, c := range strings.ToValidUTF8(s, "") {
+		if n++; n > most {
+			break
+		}
+		if !unicode.IsPrint(c) {
+			c = ' '
+		}
+		b.WriteRune(c)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+func bounded(v float64) float64 {
+	if math.IsNaN(v) {
+		return 0
+	}
+	return min(max(v, 0), maxQuantity)
+}
