@@ -36,6 +36,9 @@ type Stream struct {
 	SecretVersions string
 	// Deployed is what runs, where the controller knows it.
 	Deployed *Deployed
+
+	// rules are the groups of the PrometheusRule.
+	rules []any
 }
 
 // Deployed is what the Deployment's pod template has. It keeps a longer or shorter drain alone from replacing the pod.
@@ -69,8 +72,14 @@ func New(cs *v1alpha1.CertStream, d Defaults) (*Stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("spec: %w", err)
 	}
+	rules, err := RuleGroups(cs.Namespace, cs.Name, ClaimName(cs), runbookURL)
+	if err != nil {
+		return nil, err
+	}
 	sum := sha256.Sum256(rendered)
-	return &Stream{CertStream: cs, Defaults: d, Config: rendered, ConfigHash: hex.EncodeToString(sum[:]), RestartHash: restart}, nil
+	return &Stream{
+		CertStream: cs, Defaults: d, Config: rendered, ConfigHash: hex.EncodeToString(sum[:]), RestartHash: restart, rules: rules,
+	}, nil
 }
 
 // Objects are all objects that the CertStream may have, in the order in which they are applied: what a pod needs comes before
@@ -81,8 +90,16 @@ func Objects(s *Stream) []Object {
 		{Kind: kind("", "v1", "ServiceAccount"), Name: name, Apply: serviceAccount(s)},
 		{Kind: kind("", "v1", "ConfigMap"), Name: name, Apply: configMap(s)},
 		{Kind: kind("", "v1", "PersistentVolumeClaim"), Name: name, Apply: claim(s), Keep: true},
+		{Kind: kind("networking.k8s.io", "v1", "NetworkPolicy"), Name: name, Apply: networkPolicy(s)},
+		{Kind: certificateKind(), Name: CertificateName(s.CertStream), Apply: certificate(s)},
 		{Kind: kind("apps", "v1", "Deployment"), Name: name, Apply: deployment(s)},
 		{Kind: kind("", "v1", "Service"), Name: name, Apply: service(s)},
 		{Kind: kind("", "v1", "Service"), Name: AdminServiceName(s.CertStream), Apply: adminService(s)},
+		{Kind: kind("networking.k8s.io", "v1", "Ingress"), Name: name, Apply: ingress(s)},
+		{Kind: httpRouteKind(), Name: name, Apply: httpRoute(s)},
+		{Kind: serviceMonitorKind(), Name: name, Apply: serviceMonitor(s)},
+		{Kind: podMonitorKind(), Name: name, Apply: podMonitor(s)},
+		{Kind: prometheusRuleKind(), Name: name, Apply: prometheusRule(s)},
+		{Kind: kind("", "v1", "ConfigMap"), Name: DashboardName(s.CertStream), Apply: dashboardConfigMap(s)},
 	}
 }
