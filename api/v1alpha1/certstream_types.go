@@ -59,7 +59,8 @@ type CertStreamSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Limits LimitsSpec `json:"limits,omitempty"`
-	// Who may read the streams; absent admits everybody who reaches the port.
+	// Who may read the streams; absent admits everybody who reaches the port. What the Secrets contain is live; which Secrets
+	// there are is of class restart.
 	// +optional
 	Auth *AuthSpec `json:"auth,omitempty"`
 	// TLS on the ports of the streams; absent serves plain HTTP and TCP. Switching it on or off is of class restart; the
@@ -127,13 +128,13 @@ type SecretKeyReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a name is of lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit"
 	Name string `json:"name"`
 	// Key in the Secret.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[-._a-zA-Z0-9]+$') && !self.startsWith('..') && self != '.'",message="a key is of letters, digits, '-', '_' and '.', such as ca.crt"
 	Key string `json:"key"`
 }
 

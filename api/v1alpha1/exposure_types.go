@@ -10,6 +10,7 @@ import (
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.port) || !has(self.tcpPort) || self.port != self.tcpPort",fieldPath=".tcpPort",message="spec.service.port and spec.service.tcpPort must differ"
 // +kubebuilder:validation:XValidation:rule="!has(self.type) || self.type != 'ClusterIP' || (!has(self.nodePort) && !has(self.tcpNodePort) && !has(self.externalTrafficPolicy))",message="nodePort, tcpNodePort and externalTrafficPolicy go with spec.service.type NodePort or LoadBalancer"
+// +kubebuilder:validation:XValidation:rule="!has(self.nodePort) || !has(self.tcpNodePort) || self.nodePort != self.tcpNodePort",fieldPath=".tcpNodePort",message="spec.service.nodePort and spec.service.tcpNodePort must differ"
 // +kubebuilder:validation:XValidation:rule="!has(self.type) || self.type == 'LoadBalancer' || (!has(self.loadBalancerClass) && !has(self.loadBalancerSourceRanges))",message="loadBalancerClass and loadBalancerSourceRanges go with spec.service.type LoadBalancer"
 type ServiceSpec struct {
 	// Type of the Service.
@@ -74,7 +75,7 @@ type IngressSpec struct {
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=set
 	// +kubebuilder:validation:items:MaxLength=253
-	// +kubebuilder:validation:items:Pattern=`^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([*][.])?[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a host name is of lower-case letters, digits, '-' and '.', such as certs.example.com or *.example.com"
 	Hosts []string `json:"hosts"`
 	// Ingress class; absent means the cluster's default.
 	// +optional
@@ -84,7 +85,7 @@ type IngressSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a name is of lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit"
 	TLSSecretName string `json:"tlsSecretName,omitempty"`
 	// Annotations, for example to lengthen the controller's idle time-out beyond the heartbeat of 10 s.
 	// +optional
@@ -106,7 +107,7 @@ type GatewaySpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=set
 	// +kubebuilder:validation:items:MaxLength=253
-	// +kubebuilder:validation:items:Pattern=`^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([*][.])?[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a host name is of lower-case letters, digits, '-' and '.', such as certs.example.com or *.example.com"
 	Hostnames []string `json:"hostnames,omitempty"`
 	// Annotations of the HTTPRoute.
 	// +optional
@@ -120,10 +121,12 @@ type GatewayReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a name is of lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit"
 	Name string `json:"name"`
 	// Namespace of the Gateway; absent means this one. The Gateway decides which namespaces it admits.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a name is of lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit"
 	Namespace string `json:"namespace,omitempty"`
 	// Listener of the Gateway; absent means all.
 	// +optional
@@ -172,7 +175,7 @@ type MonitoringSpec struct {
 	// Time between two scrapes; absent means Prometheus' own.
 	// +optional
 	// +kubebuilder:validation:MaxLength=10
-	// +kubebuilder:validation:Pattern=`^[1-9][0-9]*(ms|s|m)$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[1-9][0-9]*(ms|s|m)$')",message="an interval is a whole number of ms, s or m, such as 30s"
 	Interval string `json:"interval,omitempty"`
 	// Labels of the monitor and the rules, by which a Prometheus selects them.
 	// +optional

@@ -5,6 +5,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // LogsSpec says which CT logs to follow, and how.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.list) || !has(self.list.source) || self.list.source != 'None' || has(self.custom)",fieldPath=".custom",message="spec.logs.list.source None follows only spec.logs.custom: add a log there, or choose a list"
+// +kubebuilder:validation:XValidation:rule="(has(self.allowHTTP) && self.allowHTTP) || !has(self.custom) || self.custom.all(l, l.url.startsWith('https:') && (!has(l.submissionURL) || l.submissionURL.startsWith('https:')))",fieldPath=".custom",message="a log of spec.logs.custom is plain http: use https, or set spec.logs.allowHTTP: true"
+// +kubebuilder:validation:XValidation:rule="(has(self.allowHTTP) && self.allowHTTP) || !has(self.list) || !has(self.list.url) || self.list.url.startsWith('https:')",fieldPath=".list",message="spec.logs.list.url is plain http: use https, or set spec.logs.allowHTTP: true"
 type LogsSpec struct {
 	// The list of logs. Live.
 	// +optional
@@ -33,8 +35,7 @@ type LogsSpec struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m')",message="spec.logs.maxLag is at least 1m: a healthy log is some seconds behind"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1m')",message="spec.logs.maxLag is a duration such as 30s or 1h30m, at least 1m: a healthy log is some seconds behind"
 	MaxLag *metav1.Duration `json:"maxLag,omitempty"`
 	// How many entries behind its head a log is skipped to its head, with a gap message to every client. Absent never skips.
 	// Live.
@@ -51,7 +52,7 @@ type LogsSpec struct {
 	// without one. Restart.
 	// +optional
 	// +kubebuilder:validation:MaxLength=200
-	// +kubebuilder:validation:Pattern=`^[!-~]+( [!-~]+)*$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]+( [!-~]+)*$')",message="the contact is one line of ASCII, such as ops@example.com or https://example.com/contact"
 	Contact string `json:"contact,omitempty"`
 	// How politely logs are read. Live.
 	// +optional
@@ -96,7 +97,7 @@ type LogListSpec struct {
 	// A list of your own in Google's v3 format, which takes the place of `source`.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:Pattern=`^https?://[^\s"'<>{}|\\^]+$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[][A-Za-z0-9._~:/@!$&()*+,;=%?-]+$')",message="a list's URL begins with https:// or http:// and has no spaces and no quotes"
 	URL string `json:"url,omitempty"`
 	// Public key in PEM that signs the list. Absent means Google's key for Google's lists, and no check for others.
 	// +optional
@@ -108,8 +109,7 @@ type LogListSpec struct {
 	// +kubebuilder:default="1h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="spec.logs.list.refreshInterval is between 1m and 168h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1m') && duration(self) <= duration('168h')",message="spec.logs.list.refreshInterval is a duration such as 30s or 1h30m, between 1m and 168h"
 	RefreshInterval *metav1.Duration `json:"refreshInterval,omitempty"`
 }
 
@@ -132,6 +132,8 @@ const (
 )
 
 // LogSelection says which of the list's logs to follow. All that is set must hold; `include` and `exclude` come last.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.expiresFrom) || !has(self.expiresUntil) || timestamp(self.expiresFrom.contains('T') ? self.expiresFrom : self.expiresFrom + 'T00:00:00Z') < timestamp(self.expiresUntil.contains('T') ? self.expiresUntil : self.expiresUntil + 'T00:00:00Z')",fieldPath=".expiresUntil",message="spec.logs.select.expiresUntil must be later than expiresFrom, and both must be days of the calendar"
 type LogSelection struct {
 	// States of logs to follow; `None` is a log without a state. A read-only log is followed to its final tree head.
 	// +optional
@@ -162,7 +164,7 @@ type LogSelection struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=256
 	// +kubebuilder:validation:items:MaxLength=64
-	// +kubebuilder:validation:items:Pattern=`^([A-Za-z0-9+/]{43}=|[0-9a-fA-F]{64})$`
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([A-Za-z0-9+/]{43}=|[0-9a-fA-F]{64})$')",message="a log id is the 44 characters of base64 that lists have, or 64 hex digits"
 	IDs []string `json:"ids,omitempty"`
 	// Protocols of logs to follow.
 	// +optional
@@ -174,12 +176,12 @@ type LogSelection struct {
 	// Leave out shards for certificates that all expire before this day (`2026-07-01`) or time (RFC 3339).
 	// +optional
 	// +kubebuilder:validation:MaxLength=40
-	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2}))?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))?$')",message="a day such as 2026-07-01 or a time such as 2026-07-01T12:00:00Z is wanted"
 	ExpiresFrom string `json:"expiresFrom,omitempty"`
 	// Leave out shards for certificates that all expire at or after this day or time.
 	// +optional
 	// +kubebuilder:validation:MaxLength=40
-	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2}))?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))?$')",message="a day such as 2026-07-01 or a time such as 2026-07-01T12:00:00Z is wanted"
 	ExpiresUntil string `json:"expiresUntil,omitempty"`
 	// Logs to follow whatever the fields above say: name globs, log ids, URLs, or `operator:NAME`.
 	// +optional
@@ -212,11 +214,12 @@ type CustomLog struct {
 	// Prefix it is read from: of RFC 6962 logs what `/ct/v1/` follows, of static ones the monitoring prefix.
 	// +required
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:Pattern=`^https?://[^\s"'<>{}|\\^?#]+$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[][A-Za-z0-9._~:/@!$&()*+,;=%-]+$')",message="a log's URL begins with https:// or http:// and has no spaces, no quotes, no query and no fragment"
 	URL string `json:"url"`
 	// Public key (SPKI) in base64 or PEM. Without it signatures cannot be checked and entries are sent unverified.
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
+	// +kubebuilder:validation:XValidation:rule="self.startsWith('-----BEGIN PUBLIC KEY-----') || self.matches('^[A-Za-z0-9+/]{16,}={0,2}$')",message="the key of a log is its public key (SPKI) in base64 on one line, as log lists have it, or in PEM"
 	Key string `json:"key,omitempty"`
 	// Operator in messages; pacing is per operator. Absent means one of its own.
 	// +optional
@@ -230,15 +233,14 @@ type CustomLog struct {
 	// Submission prefix of a static log, whose host and path are the origin of its checkpoints. Absent means `url`.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:Pattern=`^https?://[^\s"'<>{}|\\^?#]+$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[][A-Za-z0-9._~:/@!$&()*+,;=%-]+$')",message="a log's URL begins with https:// or http:// and has no spaces, no quotes, no query and no fragment"
 	SubmissionURL string `json:"submissionURL,omitempty"`
 	// Maximum merge delay: 1s to 720h.
 	// +optional
 	// +kubebuilder:default="24h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('720h')",message="mmd is between 1s and 720h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('720h')",message="mmd is a duration such as 30s or 1h30m, between 1s and 720h"
 	MMD *metav1.Duration `json:"mmd,omitempty"`
 }
 
@@ -266,16 +268,14 @@ type PacingSpec struct {
 	// +kubebuilder:default="2s"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('1h')",message="spec.logs.pacing.pollInterval is between 100ms and 1h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('100ms') && duration(self) <= duration('1h')",message="spec.logs.pacing.pollInterval is a duration such as 30s or 1h30m, between 100ms and 1h"
 	PollInterval *metav1.Duration `json:"pollInterval,omitempty"`
 	// Time between two fetches of a partial data tile of one static log: 5s to 10m.
 	// +optional
 	// +kubebuilder:default="10s"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('5s') && duration(self) <= duration('10m')",message="spec.logs.pacing.partialTileInterval is between 5s and 10m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('5s') && duration(self) <= duration('10m')",message="spec.logs.pacing.partialTileInterval is a duration such as 30s or 1h30m, between 5s and 10m"
 	PartialTileInterval *metav1.Duration `json:"partialTileInterval,omitempty"`
 	// Settings of single operators.
 	// +optional
@@ -314,7 +314,7 @@ type ProxySpec struct {
 	// URL of a proxy that asks for no password.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:Pattern=`^(https?|socks5)://[^\s"'<>{}|\\^]+$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(https?|socks5)://[][A-Za-z0-9._~:/@%-]+$')",message="a proxy's URL is of the form http://proxy.example.com:3128, by http, https or socks5"
 	// +kubebuilder:validation:XValidation:rule="!self.contains('@')",message="a proxy's password does not belong into the spec: put the whole URL into a Secret and name it in secretKeyRef"
 	URL string `json:"url,omitempty"`
 	// Key of a Secret that holds the proxy's URL, with user and password if it asks for them.
@@ -329,17 +329,17 @@ type CABundleSpec struct {
 	// ConfigMap that holds the certificates.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a name is of lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit"
 	ConfigMapName string `json:"configMapName,omitempty"`
 	// Secret that holds the certificates.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a name is of lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit"
 	SecretName string `json:"secretName,omitempty"`
 	// Key in it.
 	// +optional
 	// +kubebuilder:default=ca.crt
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[-._a-zA-Z0-9]+$') && !self.startsWith('..') && self != '.'",message="a key is of letters, digits, '-', '_' and '.', such as ca.crt"
 	Key string `json:"key,omitempty"`
 }

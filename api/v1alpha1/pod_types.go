@@ -6,7 +6,7 @@ import corev1 "k8s.io/api/core/v1"
 // Lists are appended to the operator's. Security contexts are joined field by field, and yours hold. All else replaces the
 // operator's value.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.volumeMounts) || self.volumeMounts.all(m, !m.mountPath.startsWith('/etc/certstream') && !m.mountPath.startsWith('/var/lib/certstream'))",fieldPath=".volumeMounts",message="mount paths below /etc/certstream and /var/lib/certstream are the operator's: choose another"
+// +kubebuilder:validation:XValidation:rule="!has(self.volumeMounts) || self.volumeMounts.all(m, !m.mountPath.startsWith('/etc/certstream') && !m.mountPath.startsWith('/var/lib/certstream') && m.mountPath.startsWith('/') && !m.mountPath.contains('..'))",fieldPath=".volumeMounts",message="mount paths below /etc/certstream and /var/lib/certstream are the operator's, and a mount path is absolute, with no ..: choose another"
 type PodTemplateSpec struct {
 	// Labels of the pod, besides the operator's.
 	// +optional
@@ -23,7 +23,7 @@ type PodTemplateSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9][-A-Za-z0-9._/:@]*$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]+([-._/:a-z0-9]*[a-z0-9])?(:[A-Za-z0-9_][-.A-Za-z0-9_]{0,127})?(@sha256:[0-9a-f]{64})?$')",message="an image is of the form registry.example.com/certstream/streamer:v1, with @sha256:DIGEST to pin it"
 	Image string `json:"image,omitempty"`
 	// When the image is pulled.
 	// +optional
@@ -63,6 +63,7 @@ type PodTemplateSpec struct {
 	// ServiceAccount of the pod. Absent means one that the operator makes. No token is mounted either way.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a name is of lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit"
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 	// Security context of the pod. The operator's is restricted: not root, group 65532, seccomp RuntimeDefault.
 	// +optional
@@ -86,7 +87,7 @@ type PodTemplateSpec struct {
 	Volumes []corev1.Volume `json:"volumes,omitempty"`
 	// Where the container has them.
 	// +optional
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=16
 	// +listType=map
 	// +listMapKey=mountPath
 	VolumeMounts []corev1.VolumeMount `json:"volumeMounts,omitempty"`

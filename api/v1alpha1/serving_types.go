@@ -5,6 +5,7 @@ import "k8s.io/apimachinery/pkg/api/resource"
 // ProtocolsSpec says what is served, where in the pod.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.webSocket) || !has(self.sse) || !has(self.tcp) || self.webSocket.enabled || self.sse.enabled || self.tcp.enabled",message="enable at least one of spec.protocols.webSocket, sse and tcp"
+// +kubebuilder:validation:XValidation:rule="!has(self.sse) || !has(self.webSocket) || !(self.sse.path in [self.webSocket.litePath, self.webSocket.fullPath, self.webSocket.domainsOnlyPath])",fieldPath=".sse.path",message="the path of SSE is a path of webSocket already: choose another"
 // +kubebuilder:validation:XValidation:rule="!has(self.port) || !has(self.tcp) || self.port != self.tcp.port",fieldPath=".tcp.port",message="spec.protocols.port and spec.protocols.tcp.port must differ"
 // +kubebuilder:validation:XValidation:rule="!has(self.port) || !has(self.tcp) || (self.port != 9090 && self.tcp.port != 9090)",message="port 9090 is the pod's admin port: choose another"
 type ProtocolsSpec struct {
@@ -44,19 +45,19 @@ type WebSocketSpec struct {
 	// +optional
 	// +kubebuilder:default="/"
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^/([-._~A-Za-z0-9]+(/[-._~A-Za-z0-9]+)*)?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^/([-._~A-Za-z0-9]+(/[-._~A-Za-z0-9]+)*)?$') && !self.matches('/[.]{1,2}(/|$)') && !self.matches('^/(health|livez|readyz|metrics|status|api|debug|latest[.]json|example[.]json)(/|$)')",message="a path is / or of the form /word/word, of letters, digits and -._~; /health, /livez, /readyz, /metrics, /status, /api, /debug, /latest.json and /example.json are the streamer's own"
 	LitePath string `json:"litePath,omitempty"`
 	// Path of the full stream: with the certificate and its chain in DER. Restart.
 	// +optional
 	// +kubebuilder:default="/full-stream"
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^/([-._~A-Za-z0-9]+(/[-._~A-Za-z0-9]+)*)?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^/([-._~A-Za-z0-9]+(/[-._~A-Za-z0-9]+)*)?$') && !self.matches('/[.]{1,2}(/|$)') && !self.matches('^/(health|livez|readyz|metrics|status|api|debug|latest[.]json|example[.]json)(/|$)')",message="a path is / or of the form /word/word, of letters, digits and -._~; /health, /livez, /readyz, /metrics, /status, /api, /debug, /latest.json and /example.json are the streamer's own"
 	FullPath string `json:"fullPath,omitempty"`
 	// Path of the domains-only stream: names alone. Restart.
 	// +optional
 	// +kubebuilder:default="/domains-only"
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^/([-._~A-Za-z0-9]+(/[-._~A-Za-z0-9]+)*)?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^/([-._~A-Za-z0-9]+(/[-._~A-Za-z0-9]+)*)?$') && !self.matches('/[.]{1,2}(/|$)') && !self.matches('^/(health|livez|readyz|metrics|status|api|debug|latest[.]json|example[.]json)(/|$)')",message="a path is / or of the form /word/word, of letters, digits and -._~; /health, /livez, /readyz, /metrics, /status, /api, /debug, /latest.json and /example.json are the streamer's own"
 	DomainsOnlyPath string `json:"domainsOnlyPath,omitempty"`
 }
 
@@ -70,7 +71,7 @@ type SSESpec struct {
 	// +optional
 	// +kubebuilder:default="/sse"
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^/[-._~A-Za-z0-9]+(/[-._~A-Za-z0-9]+)*$`
+	// +kubebuilder:validation:XValidation:rule="self != '/' && self.matches('^/([-._~A-Za-z0-9]+(/[-._~A-Za-z0-9]+)*)?$') && !self.matches('/[.]{1,2}(/|$)') && !self.matches('^/(health|livez|readyz|metrics|status|api|debug|latest[.]json|example[.]json)(/|$)')",message="the path of SSE is of the form /word/word, of letters, digits and -._~; /health, /livez, /readyz, /metrics, /status, /api, /debug, /latest.json and /example.json are the streamer's own"
 	Path string `json:"path,omitempty"`
 }
 
@@ -172,7 +173,7 @@ type LimitsSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=256
-	// +kubebuilder:validation:items:Pattern=`^https?://[^\s/"'<>{}|\\^?#@]+$`
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^https?://([-.A-Za-z0-9_]+|[[][0-9a-fA-F:]+])(:[0-9]{1,5})?$')",message="an origin is scheme, host and port alone, such as https://example.com"
 	AllowedOrigins []string `json:"allowedOrigins,omitempty"`
 }
 
@@ -225,7 +226,8 @@ type FilterLimits struct {
 	RegexCPU *resource.Quantity `json:"regexCPU,omitempty"`
 }
 
-// AuthSpec says who may read the streams. Every part of it is live.
+// AuthSpec says who may read the streams. What the Secrets contain, the header and the query token are live; which Secrets there
+// are is of class restart, because the pod mounts them.
 type AuthSpec struct {
 	// Secrets of this namespace that hold the tokens. A changed Secret is in force within seconds; to rotate without a break
 	// keep old and new side by side for a while.
@@ -233,12 +235,13 @@ type AuthSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=atomic
+	// +kubebuilder:validation:XValidation:rule="self.all(a, !has(a.key) || self.exists_one(b, has(b.key) && (has(b.name) ? b.name : b.key) == (has(a.name) ? a.name : a.key)))",message="two entries of spec.auth.tokens give a token the same name: set another name"
 	Tokens []TokenSource `json:"tokens"`
 	// Header that carries the token, after `Bearer` where there is one.
 	// +optional
 	// +kubebuilder:default=Authorization
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:Pattern=`^[-!#$%&'*+.^_|~0-9A-Za-z]+$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[-!#$%&*+.^_|~0-9A-Za-z]+$')",message="a header's name is of letters, digits and '-', such as Authorization or X-API-Key"
 	HeaderName string `json:"headerName,omitempty"`
 	// Also take the token as `?token=`, for clients that cannot set headers. URLs end up in logs: prefer the header.
 	// +optional
@@ -253,19 +256,19 @@ type TokenSource struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a name is of lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit"
 	SecretName string `json:"secretName"`
 	// The one key to take.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[-_a-zA-Z0-9][-._a-zA-Z0-9]*$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[-_a-zA-Z0-9][-._a-zA-Z0-9]*$')",message="letters, digits, '-', '_' and '.' are allowed, and no '.' at the beginning"
 	Key string `json:"key,omitempty"`
 	// The token's name in logs and metrics; absent means `key`.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[-_a-zA-Z0-9][-._a-zA-Z0-9]*$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[-_a-zA-Z0-9][-._a-zA-Z0-9]*$')",message="letters, digits, '-', '_' and '.' are allowed, and no '.' at the beginning"
 	Name string `json:"name,omitempty"`
 }
 
@@ -278,7 +281,7 @@ type TLSSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a name is of lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit"
 	SecretName string `json:"secretName,omitempty"`
 	// Issuer of cert-manager, which must be installed: the operator asks it for a certificate with the Service's names.
 	// +optional
@@ -289,7 +292,7 @@ type TLSSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
-	// +kubebuilder:validation:items:Pattern=`^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([*][.])?[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a host name is of lower-case letters, digits, '-' and '.', such as certs.example.com or *.example.com"
 	DNSNames []string `json:"dnsNames,omitempty"`
 }
 
@@ -299,6 +302,7 @@ type IssuerReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a name is of lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit"
 	Name string `json:"name"`
 	// Kind of the issuer: Issuer, ClusterIssuer, or one of an external group.
 	// +optional

@@ -61,15 +61,14 @@ type StateSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a name is of lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit"
 	ClaimName string `json:"claimName,omitempty"`
 	// Time between checkpoints, which is what a crash repeats at most: 100ms to 10m. Restart.
 	// +optional
 	// +kubebuilder:default="5s"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('10m')",message="spec.state.checkpointInterval is between 100ms and 10m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('100ms') && duration(self) <= duration('10m')",message="spec.state.checkpointInterval is a duration such as 30s or 1h30m, between 100ms and 10m"
 	CheckpointInterval *metav1.Duration `json:"checkpointInterval,omitempty"`
 	// When no checkpoint on the volume can be read: `Fail` stops with an error, `Fresh` begins at the logs' heads. Restart.
 	// +optional

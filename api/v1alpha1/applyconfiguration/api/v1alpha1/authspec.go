@@ -5,7 +5,8 @@ package v1alpha1
 // AuthSpecApplyConfiguration represents a declarative configuration of the AuthSpec type for use
 // with apply.
 //
-// AuthSpec says who may read the streams. Every part of it is live.
+// AuthSpec says who may read the streams. What the Secrets contain, the header and the query token are live; which Secrets there
+// are is of class restart, because the pod mounts them.
 type AuthSpecApplyConfiguration struct {
 	// Secrets of this namespace that hold the tokens. A changed Secret is in force within seconds; to rotate without a break
 	// keep old and new side by side for a while.

@@ -17,7 +17,8 @@ type CertStreamSpecApplyConfiguration struct {
 	Protocols *ProtocolsSpecApplyConfiguration `json:"protocols,omitempty"`
 	// Bounds of connections, filters and memory.
 	Limits *LimitsSpecApplyConfiguration `json:"limits,omitempty"`
-	// Who may read the streams; absent admits everybody who reaches the port.
+	// Who may read the streams; absent admits everybody who reaches the port. What the Secrets contain is live; which Secrets
+	// there are is of class restart.
 	Auth *AuthSpecApplyConfiguration `json:"auth,omitempty"`
 	// TLS on the ports of the streams; absent serves plain HTTP and TCP. Switching it on or off is of class restart; the
 	// content of its Secret is live.
