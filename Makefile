@@ -9,7 +9,9 @@ MAKEFLAGS += --no-print-directory
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 PLATFORMS ?= linux/amd64 linux/arm64
+PROGRAMS  ?= streamer manager kubectl-certstream
 IMAGE   ?= certstream-operator/streamer:$(VERSION)
+OPERATOR_IMAGE ?= certstream-operator/operator:$(VERSION)
 
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
@@ -34,28 +36,36 @@ demo: bin/streamer $(CORPUS) ## Stream real certificates from an embedded CT log
 ##@ Build
 
 .PHONY: build
-build: ## Build static binaries for linux/amd64 and linux/arm64 (PLATFORMS) into dist/.
-	@for platform in $(PLATFORMS); do \
-	  os=$${platform%/*} arch=$${platform#*/}; echo "building dist/streamer-$$os-$$arch"; \
-	  GOOS=$$os GOARCH=$$arch $(BUILD) -o dist/streamer-$$os-$$arch ./cmd/streamer; \
-	done
+build: ## Build static binaries of streamer, manager and kubectl plugin (PLATFORMS) into dist/.
+	@for platform in $(PLATFORMS); do for program in $(PROGRAMS); do \
+	  os=$${platform%/*} arch=$${platform#*/} suffix=; [[ $$os != windows ]] || suffix=.exe; \
+	  echo "building dist/$$program-$$os-$$arch$$suffix"; \
+	  GOOS=$$os GOARCH=$$arch $(BUILD) -o dist/$$program-$$os-$$arch$$suffix ./cmd/$$program; \
+	done; done
 
 .PHONY: bin/streamer
 bin/streamer: ## Build the streamer for this machine into bin/.
 	@$(BUILD) -o $@ ./cmd/streamer
 
 .PHONY: image
-image: build ## Build image tarballs of the Dockerfile's streamer target into dist/, without a container engine.
+image: build ## Build image tarballs of the Dockerfile's targets into dist/, without a container engine.
 	@hack/mkimage/rootfs.sh dist/rootfs
 	@for platform in $(PLATFORMS); do \
 	  file=$${platform%/*}-$${platform#*/}; \
-	  go run ./hack/mkimage -target streamer -platform $$platform -name $(IMAGE) -arg VERSION=$(VERSION) -arg COMMIT=$(COMMIT) \
-	    -file /out/rootfs/system=dist/rootfs/system -file /out/rootfs/user=dist/rootfs/user \
+	  common=(-platform $$platform -arg VERSION=$(VERSION) -arg COMMIT=$(COMMIT) \
+	    -file /out/rootfs/system=dist/rootfs/system -file /out/rootfs/user=dist/rootfs/user); \
+	  go run ./hack/mkimage -target streamer -name $(IMAGE) "$${common[@]}" \
 	    -file /out/streamer=dist/streamer-$$file -o dist/streamer-image-$$file.tar; \
+	  go run ./hack/mkimage -target operator -name $(OPERATOR_IMAGE) "$${common[@]}" \
+	    -file /out/manager=dist/manager-$$file -o dist/operator-image-$$file.tar; \
 	done
 
+.PHONY: dist
+dist: ## Write the plain manifests with their images set into dist/install.yaml (OPERATOR_IMAGE, IMAGE).
+	@OPERATOR_IMAGE=$(OPERATOR_IMAGE) STREAMER_IMAGE=$(IMAGE) hack/dist.sh dist/install.yaml
+
 .PHONY: generate
-generate: ## Regenerate what is generated: reference documentation.
+generate: ## Regenerate what is generated: the CRD, roles, charts, reference documentation.
 	@go generate ./...
 
 .PHONY: clean
@@ -71,6 +81,10 @@ test: ## Unit tests with the race detector.
 .PHONY: verify
 verify: $(GOLANGCI_LINT) ## Formatting, vet, lint, generated files, module files, known vulnerabilities.
 	@GOLANGCI_LINT=$(GOLANGCI_LINT) GOVULNCHECK=$(GOVULNCHECK) hack/verify.sh
+
+.PHONY: charts
+charts: ## Check charts and manifests: helm lint, unit tests, kubeconform, kube-score; lint of the workflows.
+	@CACHE=$(CACHE) hack/charts-check.sh
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Only golangci-lint.
