@@ -60,9 +60,14 @@ type rule struct {
 	Labels, Annotations map[string]string
 }
 
-func rules(t *testing.T) (all []rule) {
+func rules(t *testing.T) []rule {
 	t.Helper()
-	groups, err := RuleGroups("certs", "main", "certstream-main", runbooks)
+	return rulesOf(t, "certstream-main")
+}
+
+func rulesOf(t *testing.T, claim string) (all []rule) {
+	t.Helper()
+	groups, err := RuleGroups("certs", "main", claim, runbooks)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +86,19 @@ func rules(t *testing.T) (all []rule) {
 		all = append(all, g.Rules...)
 	}
 	return all
+}
+
+func TestRulesWithoutAClaim(t *testing.T) {
+	names := func(claim string) (all []string) {
+		for _, r := range rulesOf(t, claim) {
+			all = append(all, r.Record+r.Alert)
+		}
+		return all
+	}
+	want := slices.DeleteFunc(names("c"), func(name string) bool { return name == "CertStreamVolumeFilling" })
+	if got := names(""); !slices.Equal(got, want) {
+		t.Errorf("rules %v, want %v", got, want)
+	}
 }
 
 func TestRulesNameMetricsThatExist(t *testing.T) {

@@ -107,3 +107,24 @@ func TestReferenceOfAType(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryFlagIsInOperations holds that the table of the manager's flags is whole.
+func TestEveryFlagIsInOperations(t *testing.T) {
+	source, err := os.ReadFile("../../cmd/manager/command.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := regexp.MustCompile(`Var\(&o\.\w+, "([a-z-]+)"`).FindAllStringSubmatch(string(source), -1)
+	if len(flags) == 0 {
+		t.Fatal("no flags found")
+	}
+	for _, f := range flags {
+		if !strings.Contains(string(page), "| `--"+f[1]+"` |") {
+			t.Errorf("docs/operations.md does not list --%s", f[1])
+		}
+	}
+}
