@@ -15,7 +15,8 @@ helm                        v4.3.1   helm.sh/helm/v4/cmd/helm
 kubeconform                 v0.8.0   github.com/yannh/kubeconform/cmd/kubeconform
 kube-score                  v1.20.0  github.com/zegl/kube-score/cmd/kube-score
 kustomize                   v5.7.1   sigs.k8s.io/kustomize/kustomize/v5
-helm-unittest               v1.1.2   helm-unittest:github.com/helm-unittest/helm-unittest/cmd/untt
+helm-unittest               v1.1.2   helm-unittest:github.com/helm-unittest/helm-unittest/cmd/helm-unittest
+actionlint                  v1.7.12  github.com/rhysd/actionlint/cmd/actionlint
 promtool                    v0.315.0 prometheus:github.com/prometheus/prometheus/cmd/promtool remove_all_sd,enable_kubernetes_sd
 prometheus                  v0.315.0 prometheus:github.com/prometheus/prometheus/cmd/prometheus remove_all_sd,enable_kubernetes_sd
 prometheus-operator         v0.85.0  prometheus-operator:github.com/prometheus-operator/prometheus-operator/cmd/operator
