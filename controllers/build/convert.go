@@ -49,3 +49,11 @@ func merge(base, over map[string]any) map[string]any {
 	}
 	return merged
 }
+
+// valueOr is what a pointer leads to, where it leads anywhere.
+func valueOr[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
+	}
+	return *p
+}

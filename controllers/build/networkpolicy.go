@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	networkingv1ac "k8s.io/client-go/applyconfigurations/networking/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
 )
@@ -28,7 +27,7 @@ func networkPolicy(s *Stream) runtime.ApplyConfiguration {
 	if from := adminPeers(s); len(from) > 0 {
 		spec.WithIngress(networkingv1ac.NetworkPolicyIngressRule().WithFrom(from...).WithPorts(policyPort(corev1.ProtocolTCP, AdminPort)))
 	}
-	if ptr.Deref(wanted.RestrictEgress, true) {
+	if valueOr(wanted.RestrictEgress, true) {
 		spec.WithPolicyTypes(networkingv1.PolicyTypeEgress).WithEgress(dnsEgress(), logEgress(s.CertStream))
 	}
 	return owned(s, networkingv1ac.NetworkPolicy(Name(s.CertStream), s.Namespace)).WithSpec(spec)

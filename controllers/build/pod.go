@@ -5,12 +5,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
 )
@@ -63,8 +63,8 @@ func gracePeriod(s *Stream, restartHash string) int64 {
 	if d := s.Deployed; d != nil && d.RestartHash == restartHash {
 		return d.GracePeriodSeconds
 	}
-	delay := drainDelay(s.CertStream).Seconds()
-	return int64(delay+0.999) + int64(ptr.Deref(s.Spec.DrainSeconds, 5)) + graceMargin
+	delay := math.Ceil(drainDelay(s.CertStream).Seconds())
+	return int64(delay) + int64(valueOr(s.Spec.DrainSeconds, 5)) + graceMargin
 }
 
 // podSpec is the restricted pod.

@@ -3,7 +3,6 @@ package build
 import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/utils/ptr"
 )
 
 // runbookURL is where alerts lead to.
@@ -13,7 +12,7 @@ func prometheusRuleKind() schema.GroupVersionKind { return monitoringKind("Prome
 
 // prometheusRule is the alerts of the stream.
 func prometheusRule(s *Stream) runtime.ApplyConfiguration {
-	if !ptr.Deref(s.Spec.Monitoring.Rules, true) {
+	if !valueOr(s.Spec.Monitoring.Rules, true) {
 		return nil
 	}
 	groups := runtime.DeepCopyJSONValue(s.rules)

@@ -5,7 +5,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
 )
@@ -13,11 +12,11 @@ import (
 // servesHTTP says whether WebSocket or SSE is served.
 func servesHTTP(cs *v1alpha1.CertStream) bool {
 	p := cs.Spec.Protocols
-	return ptr.Deref(p.WebSocket.Enabled, true) || ptr.Deref(p.SSE.Enabled, true)
+	return valueOr(p.WebSocket.Enabled, true) || valueOr(p.SSE.Enabled, true)
 }
 
 // servesTCP says whether raw TCP is served.
-func servesTCP(cs *v1alpha1.CertStream) bool { return ptr.Deref(cs.Spec.Protocols.TCP.Enabled, false) }
+func servesTCP(cs *v1alpha1.CertStream) bool { return valueOr(cs.Spec.Protocols.TCP.Enabled, false) }
 
 // service is where clients connect.
 func service(s *Stream) runtime.ApplyConfiguration {
