@@ -12,15 +12,6 @@ const (
 	pageFile = "../../docs/spec/v1alpha1/certstream.md"
 )
 
-func readPage(t *testing.T) string {
-	t.Helper()
-	page, err := os.ReadFile(pageFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(page)
-}
-
 func TestPageIsUpToDate(t *testing.T) {
 	types, err := parse(typesDir)
 	if err != nil {
@@ -30,7 +21,7 @@ func TestPageIsUpToDate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := readPage(t)
+	page := readFile(t, pageFile)
 	want, err := replace([]byte(page), text)
 	if err != nil {
 		t.Fatal(err)
@@ -42,13 +33,10 @@ func TestPageIsUpToDate(t *testing.T) {
 
 // TestEveryReasonIsExplained holds that the page names each condition and reason, in code font, and none that is not there.
 func TestEveryReasonIsExplained(t *testing.T) {
-	source, err := os.ReadFile(typesDir + "/conditions.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	page := readPage(t)
+	source := readFile(t, typesDir+"/conditions.go")
+	page := readFile(t, pageFile)
 	known := map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?m)^\t(?:Condition|Reason)\w+ += "(\w+)"`).FindAllStringSubmatch(string(source), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\t(?:Condition|Reason)\w+ += "(\w+)"`).FindAllStringSubmatch(source, -1) {
 		known[m[1]] = true
 		if !strings.Contains(page, "`"+m[1]+"`") {
 			t.Errorf("%s does not explain %s", pageFile, m[1])
@@ -104,27 +92,6 @@ func TestReferenceOfAType(t *testing.T) {
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
-		}
-	}
-}
-
-// TestEveryFlagIsInOperations holds that the table of the manager's flags is whole.
-func TestEveryFlagIsInOperations(t *testing.T) {
-	source, err := os.ReadFile("../../cmd/manager/command.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	page, err := os.ReadFile("../../docs/operations.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	flags := regexp.MustCompile(`Var\(&o\.\w+, "([a-z-]+)"`).FindAllStringSubmatch(string(source), -1)
-	if len(flags) == 0 {
-		t.Fatal("no flags found")
-	}
-	for _, f := range flags {
-		if !strings.Contains(string(page), "| `--"+f[1]+"` |") {
-			t.Errorf("docs/operations.md does not list --%s", f[1])
 		}
 	}
 }
