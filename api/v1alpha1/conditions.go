@@ -83,4 +83,5 @@ const (
 	ReasonSharedLogs            = "SharedLogs"
 	ReasonClientAddressesHidden = "ClientAddressesHidden"
 	ReasonConfigWarnings        = "ConfigWarnings"
+	ReasonStateFailing          = "StateFailing"
 )

@@ -20,10 +20,13 @@ type Observed struct {
 	ConfigHash string
 
 	Deployment *appsv1.Deployment
-	Pods       []corev1.Pod
-	Service    *corev1.Service
-	Ingress    *networkingv1.Ingress
-	Claim      *corev1.PersistentVolumeClaim
+	// DeploymentGeneration is the least generation of the Deployment that has all of the spec; one that was read from a cache
+	// may be older. 0 takes the one read.
+	DeploymentGeneration int64
+	Pods                 []corev1.Pod
+	Service              *corev1.Service
+	Ingress              *networkingv1.Ingress
+	Claim                *corev1.PersistentVolumeClaim
 	// Report is what the newest running pod says of itself; nil before it was asked.
 	Report *observe.Report
 
@@ -33,7 +36,7 @@ type Observed struct {
 	Advice []Advice
 	// Monitor says what became of the monitor.
 	Monitor MonitorState
-	// Now stamps conditions that change, and figures.
+	// Now stamps conditions that change, and tells what has lasted for too long.
 	Now time.Time
 }
 

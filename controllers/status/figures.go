@@ -1,0 +1,121 @@
+package status
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
+	"github.com/certstream-operator/certstream-operator/controllers/observe"
+)
+
+const (
+	// laggingAfter is the lag from which a log lags.
+	laggingAfter = 60
+	// maxWorst is how many logs are named.
+	maxWorst = 5
+	// problemLagging is what is amiss with a log that answers and lags.
+	problemLagging = "Lagging"
+)
+
+// FiguresOf sums up a report.
+func FiguresOf(r observe.Report) v1alpha1.Figures {
+	f := v1alpha1.Figures{
+		ObservedTime:     metav1.NewTime(r.At.Truncate(time.Second)),
+		EntriesPerSecond: int64(math.Ceil(r.EntriesPerSecond)),
+		Clients:          r.Clients,
+	}
+	var worst []observe.Log
+	lag := 0.0
+	for _, l := range r.Logs {
+		f.Logs.Followed++
+		switch {
+		case l.Failing:
+			f.Logs.Failing++
+			worst = append(worst, l)
+			continue
+		case l.LagSeconds > laggingAfter:
+			f.Logs.Lagging++
+			worst = append(worst, l)
+		}
+		lag = max(lag, l.LagSeconds)
+	}
+	f.LagSeconds = int64(math.Round(lag))
+	f.Lag, f.Rate = span(f.LagSeconds), fmt.Sprintf("%d/s", f.EntriesPerSecond)
+	f.Logs.Summary = fmt.Sprintf("%d/%d", f.Logs.Followed-f.Logs.Failing-f.Logs.Lagging, f.Logs.Followed)
+	f.Logs.Worst = worstOf(worst)
+	return f
+}
+
+// worstOf names the worst: those that fail, then those that lag most. Lags of about the same length count as equal, lest the
+// five change places all the time.
+func worstOf(logs []observe.Log) []v1alpha1.LogProblem {
+	slices.SortStableFunc(logs, func(a, b observe.Log) int {
+		return cmp.Or(-compareBool(a.Failing, b.Failing), -cmp.Compare(magnitude(a), magnitude(b)), strings.Compare(a.Name, b.Name))
+	})
+	var worst []v1alpha1.LogProblem
+	for _, l := range logs[:min(len(logs), maxWorst)] {
+		p := v1alpha1.LogProblem{
+			Name: l.Name, Problem: problemLagging,
+			LagSeconds: int64(math.Round(l.LagSeconds)), LagEntries: int64(min(l.LagEntries, math.MaxInt64)),
+		}
+		if l.Failing {
+			p.Problem = cmp.Or(l.ErrorKind, "error")
+		}
+		worst = append(worst, p)
+	}
+	return worst
+}
+
+// magnitude is about how long a log lags; those that fail are all alike.
+func magnitude(l observe.Log) int {
+	if l.Failing {
+		return 0
+	}
+	return bits.Len64(uint64(l.LagSeconds) / laggingAfter)
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// span is a time to be read by people, in its largest unit that is not too coarse.
+func span(seconds int64) string {
+	switch {
+	case seconds < 120:
+		return fmt.Sprintf("%ds", seconds)
+	case seconds < 2*3600:
+		return fmt.Sprintf("%dm", seconds/60)
+	case seconds < 48*3600:
+		return fmt.Sprintf("%dh", seconds/3600)
+	}
+	return fmt.Sprintf("%dd", seconds/86400)
+}
+
+// published are the figures to publish: those that are, unless it is time for new ones.
+func (v *view) published() *v1alpha1.Figures {
+	before := v.previous.Figures
+	switch {
+	case len(v.ready) == 0:
+		return nil
+	case !v.readable():
+		return before.DeepCopy()
+	}
+	now := FiguresOf(*v.report)
+	if before == nil || turned(before.Logs, now.Logs) || Significant(*before, now) && v.Now.Sub(before.ObservedTime.Time) >= publishEvery {
+		return &now
+	}
+	return before.DeepCopy()
+}
