@@ -22,6 +22,12 @@ go vet ./...
 step "golangci-lint"
 "$GOLANGCI_LINT" run ./...
 
+step "alert rules, dashboard"
+hack/monitoring/check.sh
+
+step "health script of Argo CD"
+(cd hack/argocd && go vet ./... && go test ./...)
+
 step "govulncheck"
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
