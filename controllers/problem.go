@@ -1,0 +1,118 @@
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
+	"github.com/certstream-operator/certstream-operator/controllers/status"
+)
+
+// There are three kinds of errors. A stalled one waits for somebody to act, a waiting one for something that comes by itself;
+// both end in the status and are looked at again after a while. All others are transient: they are retried with growing waits.
+type phaseError struct {
+	status.Problem
+	after time.Duration
+}
+
+// Error is the message alone: it is written for people.
+func (e *phaseError) Error() string { return e.Message }
+
+// How soon a problem is looked at again, should no event tell that its cause is gone.
+const (
+	retryStalled = 30 * time.Second
+	retryWaiting = 5 * time.Second
+)
+
+// stalled says that somebody must act.
+func stalled(reason, format string, args ...any) error {
+	return &phaseError{Problem: status.Problem{Stalled: true, Reason: reason, Message: fmt.Sprintf(format, args...)}, after: retryStalled}
+}
+
+// waiting says that what is missing comes by itself.
+func waiting(reason, format string, args ...any) error {
+	return &phaseError{Problem: status.Problem{Reason: reason, Message: fmt.Sprintf(format, args...)}, after: retryWaiting}
+}
+
+// problemsIn are the stalled and waiting errors in a tree of joined errors, the stalled first, and the soonest look at any.
+func problemsIn(err error) (problems []status.Problem, after time.Duration) {
+	for _, e := range leaves(err) {
+		var p *phaseError
+		if !errors.As(e, &p) {
+			continue
+		}
+		problems = append(problems, p.Problem)
+		if after == 0 || p.after < after {
+			after = p.after
+		}
+	}
+	slices.SortStableFunc(problems, func(a, b status.Problem) int {
+		switch {
+		case a.Stalled == b.Stalled:
+			return 0
+		case a.Stalled:
+			return -1
+		}
+		return 1
+	})
+	return problems, after
+}
+
+// transientIn are the errors that are neither stalled nor waiting.
+func transientIn(err error) error {
+	var transient []error
+	for _, e := range leaves(err) {
+		var p *phaseError
+		if !errors.As(e, &p) {
+			transient = append(transient, e)
+		}
+	}
+	return errors.Join(transient...)
+}
+
+// leaves are the errors that were joined.
+func leaves(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, e := range joined.Unwrap() {
+			all = append(all, leaves(e)...)
+		}
+		return all
+	}
+	return []error{err}
+}
+
+// refusal sorts what the API server said to an object: what only a person can mend is stalled.
+func refusal(kind schema.GroupVersionKind, name string, err error) error {
+	what := kind.Kind + " " + name
+	switch {
+	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
+		return stalled(v1alpha1.ReasonQuotaExceeded, "%s does not fit into the namespace's quota: raise it, or lower spec.podTemplate.resources or spec.state.volume.size: %s", what, short(err))
+	case apierrors.IsForbidden(err) && kind.Kind == "PersistentVolumeClaim":
+		return stalled(v1alpha1.ReasonVolumeResizeRefused, "%s cannot be changed; if its storage class does not allow it to grow, undo the change of spec.state.volume.size: %s", what, short(err))
+	case apierrors.IsForbidden(err):
+		return stalled(v1alpha1.ReasonForbidden, "the operator may not write %s: grant it the role of its manifests: %s", what, short(err))
+	case apierrors.IsInvalid(err) || apierrors.IsBadRequest(err):
+		return stalled(v1alpha1.ReasonRefused, "the API server refuses %s: correct the field of the spec that it comes from: %s", what, short(err))
+	}
+	return fmt.Errorf("applying %s: %w", what, err)
+}
+
+// short is an error's text without what would flood a status.
+func short(err error) string {
+	const most = 512
+	text := err.Error()
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return text
+}
