@@ -13,6 +13,7 @@ type reloadState struct {
 	loaded   time.Time
 	err      string
 	erredAt  time.Time
+	rejected string // hash of what err is about
 	restart  []string
 	warnings []string
 }
@@ -51,7 +52,7 @@ func (s *Streamer) reloaded(r config.Reload) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r.Err != nil {
-		s.reload.err, s.reload.erredAt = r.Err.Error(), time.Now()
+		s.reload.err, s.reload.erredAt, s.reload.rejected = r.Err.Error(), time.Now(), r.Hash
 		return
 	}
 	s.reload = reloadState{hash: r.Hash, loaded: time.Now(), restart: r.Restart, warnings: r.Warnings}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,6 +107,9 @@ func TestBadFileLeavesTheRunningConfig(t *testing.T) {
 	after := r.Status().Config
 	if after.Hash != before.Hash || !strings.Contains(after.LastError, "prot") || !strings.Contains(after.LastError, "port") {
 		t.Errorf("running %s (was %s), error %q: it should name the key and the nearest valid one", after.Hash, before.Hash, after.LastError)
+	}
+	if rejected := fmt.Sprintf("%x", sha256.Sum256([]byte("prot: 8080\n"))); after.RejectedHash != rejected {
+		t.Errorf("rejected hash %q, want that of the refused file, %q", after.RejectedHash, rejected)
 	}
 	w.configure(t, quick)
 	for end := time.Now().Add(patience); r.Status().Config.LastError != ""; time.Sleep(5 * time.Millisecond) {

@@ -49,7 +49,7 @@ func (s *Streamer) configStatus() serve.ConfigStatus {
 	r := s.reload
 	return serve.ConfigStatus{
 		Path: s.options.Config.Path, Hash: r.hash, LoadedAt: r.loaded.UTC(), LastError: r.err, LastErrorAt: r.erredAt,
-		RestartNeeded: r.restart, Warnings: r.warnings,
+		RejectedHash: r.rejected, RestartNeeded: r.restart, Warnings: r.warnings,
 	}
 }
 

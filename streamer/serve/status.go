@@ -36,9 +36,11 @@ type ConfigStatus struct {
 	Path     string    `json:"path,omitempty"`
 	Hash     string    `json:"hash"`
 	LoadedAt time.Time `json:"loaded_at"`
-	// LastError says why the file's present content is not in force; RestartNeeded names changed settings that wait for one.
+	// LastError says why the file's present content, which has RejectedHash, is not in force; RestartNeeded names changed
+	// settings that wait for one.
 	LastError     string    `json:"last_error,omitempty"`
 	LastErrorAt   time.Time `json:"last_error_at,omitzero"`
+	RejectedHash  string    `json:"rejected_hash,omitempty"`
 	RestartNeeded []string  `json:"restart_needed,omitempty"`
 	Warnings      []string  `json:"warnings,omitempty"`
 }
