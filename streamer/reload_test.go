@@ -108,8 +108,12 @@ func TestBadFileLeavesTheRunningConfig(t *testing.T) {
 	if after.Hash != before.Hash || !strings.Contains(after.LastError, "prot") || !strings.Contains(after.LastError, "port") {
 		t.Errorf("running %s (was %s), error %q: it should name the key and the nearest valid one", after.Hash, before.Hash, after.LastError)
 	}
-	if rejected := fmt.Sprintf("%x", sha256.Sum256([]byte("prot: 8080\n"))); after.RejectedHash != rejected {
-		t.Errorf("rejected hash %q, want that of the refused file, %q", after.RejectedHash, rejected)
+	refused, err := os.ReadFile(w.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("%x", sha256.Sum256(refused)); after.RejectedHash != want {
+		t.Errorf("rejected hash %q, want that of the refused file, %q", after.RejectedHash, want)
 	}
 	w.configure(t, quick)
 	for end := time.Now().Add(patience); r.Status().Config.LastError != ""; time.Sleep(5 * time.Millisecond) {
