@@ -7,7 +7,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:shortName=cs,categories=certstream
+// +kubebuilder:resource:shortName=cs;cstream,categories=certstream
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Logs",type=string,JSONPath=`.status.figures.logs.summary`,description="CT logs that keep up, of those followed"
 // +kubebuilder:printcolumn:name="Lag",type=string,JSONPath=`.status.figures.lag`,description="How far the slowest log that answers is behind its head"
