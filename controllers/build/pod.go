@@ -80,11 +80,10 @@ func podSpec(s *Stream) *corev1ac.PodSpecApplyConfiguration {
 		WithContainers(container(s)).WithVolumes(volumes(s)...)
 }
 
-// container is the streamer.
+// container is the streamer. User and seccomp profile are the pod's, so that the spec need set them in one place only.
 func container(s *Stream) *corev1ac.ContainerApplyConfiguration {
-	security := corev1ac.SecurityContext().WithRunAsNonRoot(true).WithAllowPrivilegeEscalation(false).
-		WithReadOnlyRootFilesystem(true).WithCapabilities(corev1ac.Capabilities().WithDrop("ALL")).
-		WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))
+	security := corev1ac.SecurityContext().WithAllowPrivilegeEscalation(false).WithReadOnlyRootFilesystem(true).
+		WithCapabilities(corev1ac.Capabilities().WithDrop("ALL"))
 	if theirs := s.Spec.PodTemplate.ContainerSecurityContext; theirs != nil {
 		security = overlay(security, theirs)
 	}
