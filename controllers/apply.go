@@ -178,7 +178,9 @@ func (a *applier) prune(ctx context.Context, cs *v1alpha1.CertStream, o build.Ob
 func (a *applier) isDone(key types.NamespacedName, o build.Object, is applied) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.done[key][o.Kind.Kind+"/"+o.Name] == is
+	was := a.done[key][o.Kind.Kind+"/"+o.Name]
+	// The cache may not have seen yet what was applied.
+	return was.intent == is.intent && (was.resourceVersion == is.resourceVersion || isOlder(is.resourceVersion, was.resourceVersion))
 }
 
 func (a *applier) remember(key types.NamespacedName, o build.Object, is applied) {

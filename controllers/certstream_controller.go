@@ -47,6 +47,7 @@ type Reconciler struct {
 	optional *optionalKinds
 	applier  *applier
 	metrics  *metrics
+	writes   writes
 }
 
 // Alphabetical by group and resource, so that none is missed or repeated.
@@ -79,6 +80,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("reading the CertStream: %w", err)
 	}
+	if r.writes.isStale(req.NamespacedName, writtenStatus, cs) {
+		return ctrl.Result{RequeueAfter: cacheLag}, nil
+	}
 	s := &scope{key: req.NamespacedName, cs: cs}
 	requeue, err := r.runPhases(ctx, s)
 	problems, after := problemsIn(err)
@@ -88,11 +92,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return ctrl.Result{RequeueAfter: soonest(requeue, after)}, nil
 }
 
+// cacheLag is how long to wait for the cache to show what was written.
+const cacheLag = 20 * time.Millisecond
+
 // forget drops what is remembered of a CertStream that is gone.
 func (r *Reconciler) forget(req ctrl.Request) {
 	r.prober.Forget(req.NamespacedName)
 	r.applier.forget(req.NamespacedName)
 	r.metrics.forget(req.NamespacedName)
+	r.writes.forget(req.NamespacedName)
 }
 
 // phases in their order. A suspended CertStream is only looked at.
@@ -151,13 +159,15 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope, problems []statu
 		return nil
 	}
 	// A merge patch writes what changed; the operator is the only writer of this status, so that there is nothing to conflict with.
-	err := r.Client.Status().Patch(ctx, s.cs.DeepCopy(), client.MergeFrom(before), client.FieldOwner(FieldOwner))
+	after := s.cs.DeepCopy()
+	err := r.Client.Status().Patch(ctx, after, client.MergeFrom(before), client.FieldOwner(FieldOwner))
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("writing the status: %w", err)
 	}
+	r.writes.record(s.key, writtenStatus, after)
 	for _, e := range status.Events(before.Status, s.cs.Status) {
 		r.Events.Eventf(s.cs, nil, e.Type, e.Reason, e.Action, "%s", e.Message)
 	}

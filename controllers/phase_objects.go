@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -24,6 +25,9 @@ func (r *Reconciler) applyObjects(ctx context.Context, s *scope) error {
 			continue
 		}
 		all = append(all, r.applyObject(ctx, s, o))
+	}
+	if len(s.created) > 0 {
+		r.Events.Eventf(s.cs, nil, corev1.EventTypeNormal, v1alpha1.ReasonApplied, "Create", "Created %s", strings.Join(s.created, ", "))
 	}
 	return errors.Join(all...)
 }
@@ -51,7 +55,7 @@ func (r *Reconciler) applyObject(ctx context.Context, s *scope, o build.Object) 
 		log.FromContext(ctx).Info("applied", "kind", o.Kind.Kind, "object", o.Name, "outcome", string(done))
 	}
 	if done == created {
-		r.Events.Eventf(s.cs, nil, corev1.EventTypeNormal, v1alpha1.ReasonApplied, "Create", "Created %s %s", o.Kind.Kind, o.Name)
+		s.created = append(s.created, o.Kind.Kind+" "+o.Name)
 	}
 	return nil
 }

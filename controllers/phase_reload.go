@@ -58,6 +58,9 @@ func (r *Reconciler) reloadPod(ctx context.Context, s *scope, pod *corev1.Pod) (
 	if pod.DeletionTimestamp != nil || pod.Status.Phase != corev1.PodRunning || !isCurrent(s, pod) {
 		return 0, nil
 	}
+	if r.writes.isStale(s.key, writtenPod, pod) {
+		return cacheLag, nil
+	}
 	told := pod.Annotations[annotationConfigHash] == s.stream.ConfigHash && pod.Annotations[annotationSecretsHash] == s.secretsHash
 	if pod.Annotations[annotationConfigHash] == "" { // a new pod
 		switch report, ok := r.prober.Report(s.key, pod.UID); {
@@ -106,13 +109,15 @@ func (r *Reconciler) touch(ctx context.Context, s *scope, pod *corev1.Pod, touch
 	if err != nil {
 		return fmt.Errorf("encoding the touch of a pod: %w", err)
 	}
-	err = r.Client.Patch(ctx, pod.DeepCopy(), client.RawPatch(types.MergePatchType, patch), client.FieldOwner(FieldOwner))
+	touched := pod.DeepCopy()
+	err = r.Client.Patch(ctx, touched, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(FieldOwner))
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil // it is gone, and another has its name
 	}
 	if err != nil {
 		return fmt.Errorf("touching pod %s: %w", pod.Name, err)
 	}
+	r.writes.record(s.key, writtenPod, touched)
 	if touches > 0 {
 		log.FromContext(ctx).Info("told the pod of its new configuration", "pod", pod.Name, "hash", s.stream.ConfigHash, "touches", touches)
 	}

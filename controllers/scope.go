@@ -24,6 +24,8 @@ type scope struct {
 	hold bool
 	// secretsHash changes with the content of every Secret that the pod mounts.
 	secretsHash string
+	// created names the objects that were not there before.
+	created []string
 
 	deployment *appsv1.Deployment
 	pods       []corev1.Pod

@@ -1,0 +1,33 @@
+package controllers
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+func TestWrites(t *testing.T) {
+	var w writes
+	main := types.NamespacedName{Namespace: "certs", Name: "main"}
+	pod := func(version string) *corev1.Pod {
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{ResourceVersion: version}}
+	}
+	if w.isStale(main, writtenPod, pod("9")) {
+		t.Error("nothing was written, and yet it is stale")
+	}
+	w.record(main, writtenPod, pod("10"))
+	for version, want := range map[string]bool{"9": true, "10": false, "11": false} {
+		if w.isStale(main, writtenPod, pod(version)) != want {
+			t.Errorf("version %s after 10 was written: stale is %v", version, !want)
+		}
+	}
+	if w.isStale(main, writtenStatus, pod("9")) {
+		t.Error("another object's version counts")
+	}
+	w.forget(main)
+	if w.isStale(main, writtenPod, pod("9")) || len(w.versions) != 0 {
+		t.Error("what is gone is remembered")
+	}
+}
