@@ -5,6 +5,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -84,12 +85,17 @@ func renderElem(v reflect.Value) *yaml.Node {
 	return renderLeaf(v)
 }
 
+// plainLines are several lines that no parser takes for anything else when they are written as a block: each begins with a
+// visible character.
+var plainLines = regexp.MustCompile(`^([!-~][ -~]*\n)+([!-~][ -~]*)?$`)
+
 // text is a string node, quoted where a parser of YAML 1.1 or 1.2 would take it for something else.
 func text(s string) *yaml.Node {
 	n := new(yaml.Node)
 	n.SetString(s)
 	n.Tag = "!!str"
-	if strings.Contains("|y|n|yes|no|on|off|", "|"+strings.ToLower(s)+"|") {
+	word := strings.Contains("|y|n|yes|no|on|off|", "|"+strings.ToLower(s)+"|")
+	if word || strings.Contains(s, "\n") && !plainLines.MatchString(s) {
 		n.Style = yaml.DoubleQuotedStyle
 	}
 	return n

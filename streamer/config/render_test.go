@@ -72,7 +72,7 @@ func TestRenderedIsRead(t *testing.T) {
 func drawValue(t *rapid.T, v reflect.Value) {
 	texts := rapid.OneOf(
 		rapid.SampledFrom([]string{"", "yes", "null", "~", "1e3", "0x1", "a: b", "- a", "# x", "&a", "<<", "a\nb", " a ", "é", "'", `"`,
-			"\ttab"}),
+			"\ttab", "\t\n", "a\n\tb", "\n a", "a \n"}),
 		rapid.StringMatching(`[ -~]{0,20}`),
 	)
 	switch x := v.Addr().Interface().(type) {
