@@ -15,6 +15,7 @@ import (
 	"k8s.io/pod-security-admission/policy"
 	"sigs.k8s.io/yaml"
 
+	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
 	"github.com/certstream-operator/certstream-operator/controllers/internal/specs"
 	"github.com/certstream-operator/certstream-operator/streamer/config"
 )
@@ -240,4 +241,13 @@ func checkOwned(t *testing.T, name string, s *Stream, o Object) {
 	if retained && len(owners) > 0 || !retained && (len(owners) != 1 || owners[0].UID != s.UID || !*owners[0].Controller) {
 		t.Errorf("%s: %s %s: owners %v", name, o.Kind.Kind, o.Name, owners)
 	}
+}
+
+// loose reads a CertStream without its defaults, and takes whatever has the right type.
+func loose(text string) *v1alpha1.CertStream {
+	cs := new(v1alpha1.CertStream)
+	if err := yaml.Unmarshal([]byte(text), cs); err != nil {
+		return new(v1alpha1.CertStream)
+	}
+	return cs
 }

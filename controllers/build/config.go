@@ -257,17 +257,36 @@ func (t *translation) auth() {
 	if a.HeaderName != "" {
 		t.Auth.HeaderName = a.HeaderName
 	}
-	fields := make(map[string]string)
-	for i, source := range a.Tokens {
+	t.tokens(a.Tokens)
+}
+
+// tokens sees to names that two sources give, as far as the spec alone shows it: each is a file in one directory.
+func (t *translation) tokens(sources []v1alpha1.TokenSource) {
+	names, whole := make(map[string]string), make(map[string]string)
+	for i, source := range sources {
 		field := fmt.Sprintf("spec.auth.tokens[%d]", i)
-		name := "token " + TokenName(source)
 		if source.Key == "" {
-			name = "Secret " + source.SecretName
-		}
-		if first, taken := fields[name]; taken {
-			t.problem(field, fmt.Sprintf("%q is at %s already", name, first), "leave one out, or set another name")
+			if first, taken := whole[source.SecretName]; taken {
+				t.problem(field, fmt.Sprintf("the whole Secret %s is at %s already", source.SecretName, first), "leave one out")
+			}
+			whole[source.SecretName] = field
 			continue
 		}
-		fields[name] = field
+		if first, taken := names[TokenName(source)]; taken {
+			t.problem(field, fmt.Sprintf("the token's name %s is that of %s already", TokenName(source), first), "set another "+field+".name")
+		}
+		names[TokenName(source)] = field
+	}
+	t.wholeSecrets(sources, whole)
+}
+
+// wholeSecrets sees to keys that are taken by themselves, and under the same name with their whole Secret.
+func (t *translation) wholeSecrets(sources []v1alpha1.TokenSource, whole map[string]string) {
+	for i, source := range sources {
+		field, also := whole[source.SecretName]
+		if also && source.Key != "" && TokenName(source) == source.Key {
+			key := fmt.Sprintf("the whole Secret %s has the key %s of spec.auth.tokens[%d] already", source.SecretName, source.Key, i)
+			t.problem(field, key, "leave one out")
+		}
 	}
 }
