@@ -1,0 +1,50 @@
+// Kubectl-certstream is the kubectl plugin for CertStreams: it shows what they do, and reads their streams.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/certstream-operator/certstream-operator/cmd/internal/tail"
+)
+
+// The exit codes, beside 0.
+const (
+	exitFailure = 1 // something went wrong
+	exitUsage   = 2 // wrong arguments
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run is main with an exit code.
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// A reader of our output that goes away shows as EPIPE, which is no failure.
+	signal.Ignore(syscall.SIGPIPE)
+
+	p := newPlugin(genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr})
+	root := p.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil || errors.Is(err, syscall.EPIPE) || errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, "error:", explain(err))
+	if errors.As(err, new(usageError)) || errors.As(err, new(tail.UsageError)) {
+		return exitUsage
+	}
+	return exitFailure
+}
+
+// usageError is a mistake of the caller.
+type usageError struct{ error }
+
+// Unwrap gives the cause.
+func (e usageError) Unwrap() error { return e.error }

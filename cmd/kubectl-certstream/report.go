@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/certstream-operator/certstream-operator/controllers/build"
+	"github.com/certstream-operator/certstream-operator/streamer/serve"
+)
+
+const (
+	reportTimeout = 30 * time.Second
+	maxReport     = 32 << 20
+)
+
+// report asks a pod what it does, on its admin port.
+func (c *cluster) report(ctx context.Context, pod *corev1.Pod) (*serve.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
+	defer cancel()
+	transport := &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return c.dial(ctx, pod, containerPort(pod, "admin", build.AdminPort))
+		},
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+pod.Name+"/status", nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("asking pod %s: %w", pod.Name, err)
+	}
+	defer func() { _ = response.Body.Close() }() // nothing to lose: it is only read
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("asking pod %s: its admin port answers %s", pod.Name, response.Status)
+	}
+	var status serve.Status
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxReport)).Decode(&status); err != nil {
+		return nil, fmt.Errorf("asking pod %s: %w", pod.Name, err)
+	}
+	return &status, nil
+}
