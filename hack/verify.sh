@@ -28,6 +28,9 @@ hack/monitoring/check.sh
 step "health script of Argo CD"
 (cd hack/argocd && go vet ./... && go test ./...)
 
+step "charts, manifests, workflows"
+hack/charts-check.sh
+
 step "govulncheck"
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
