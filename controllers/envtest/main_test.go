@@ -4,11 +4,10 @@ package envtest
 
 import (
 	"context"
-	"fmt"
+	"flag"
 	"log"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -39,12 +38,17 @@ type apiServer struct {
 	config *rest.Config
 	scheme *runtime.Scheme
 	client client.Client
+	// kubelet stands for all that runs pods.
+	kubelet *kubelet
 }
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
 	ctrl.SetLogger(logr.Discard())
+	flag.Parse()
+	// Tests wait more than they work.
+	_ = flag.Set("test.parallel", "8")
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		return m.Run()
 	}
@@ -57,8 +61,16 @@ func run(m *testing.M) int {
 		_ = env.Stop()
 		return 1
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if s.kubelet, err = startKubelet(ctx, s); err != nil {
+		log.Printf("no kubelet: %v", err)
+		return 1
+	}
 	server = s
 	code := m.Run()
+	cancel()
+	<-s.kubelet.done
 	if err := env.Stop(); err != nil {
 		log.Printf("stop the API server: %v", err)
 		return 1
@@ -133,12 +145,4 @@ func othersCRDs(t *testing.T, names ...string) []string {
 		files = append(files, filepath.Join(dir, name+".yaml"))
 	}
 	return files
-}
-
-// lines makes an error of several, one a line.
-func lines(errs []string) error {
-	if len(errs) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%s", strings.Join(errs, "\n"))
 }
