@@ -47,6 +47,10 @@ build: ## Build static binaries of streamer, manager and kubectl plugin (PLATFOR
 bin/streamer: ## Build the streamer for this machine into bin/.
 	@$(BUILD) -o $@ ./cmd/streamer
 
+.PHONY: bin/kubectl-certstream
+bin/kubectl-certstream: ## Build the kubectl plugin for this machine into bin/.
+	@$(BUILD) -o $@ ./cmd/kubectl-certstream
+
 .PHONY: image
 image: build ## Build image tarballs of the Dockerfile's targets into dist/, without a container engine.
 	@hack/mkimage/rootfs.sh dist/rootfs
