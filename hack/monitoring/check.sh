@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 promtool=$(hack/tools/install.sh promtool)
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-go run ./hack/monitoring "$dir"
+go run ./hack/monitoring render "$dir"
 cp hack/monitoring/*_test.yaml "$dir"
 "$promtool" check rules --lint=all --lint-fatal "$dir"/rules.yaml "$dir"/operator.yaml "$dir"/dashboard.yaml
 "$promtool" test rules "$dir"/*_test.yaml

@@ -1,9 +1,10 @@
-// Command monitoring writes what promtool can check: the alert rules as one stream gets them, the operator's rules, and every query
-// of the dashboard as a rule.
+// Command monitoring renders the alert rules as one stream gets them, the operator's rules, and every query of the dashboard as a
+// rule. It writes them for promtool, or asks a Prometheus every one of them.
 package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,37 +18,58 @@ import (
 
 // The stream that tests are about.
 const (
-	namespace = "certs"
-	name      = "main"
-	claim     = "certstream-main"
-	runbooks  = "https://example.org/runbooks"
+	testNamespace = "certs"
+	testName      = "main"
+	runbooks      = "https://example.org/runbooks"
 )
 
+const usage = `usage: monitoring render DIRECTORY              write rule files for promtool
+       monitoring query URL NAMESPACE NAME    ask the Prometheus at URL every query about a CertStream`
+
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: monitoring DIRECTORY")
-		os.Exit(2)
-	}
-	if err := render(os.Args[1]); err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func render(dir string) error {
-	stream, err := build.RuleGroups(namespace, name, claim, runbooks)
+func run(args []string) error {
+	switch {
+	case len(args) == 2 && args[0] == "render":
+		return render(args[1])
+	case len(args) == 4 && args[0] == "query":
+		files, err := files(args[2], args[3])
+		if err != nil {
+			return err
+		}
+		return query(os.Stdout, args[1], files)
+	}
+	return errors.New(usage)
+}
+
+// files are rule files by name.
+func files(namespace, name string) (map[string][]any, error) {
+	stream, err := build.RuleGroups(namespace, name, "certstream-"+name, runbooks)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	operator, err := operatorGroups("config/prometheus/operator-rules.yaml")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	dashboard, err := dashboardGroups()
+	dashboard, err := dashboardGroups(namespace, name)
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]any{"rules.yaml": stream, "operator.yaml": operator, "dashboard.yaml": dashboard}, nil
+}
+
+func render(dir string) error {
+	files, err := files(testNamespace, testName)
 	if err != nil {
 		return err
 	}
-	for file, groups := range map[string][]any{"rules.yaml": stream, "operator.yaml": operator, "dashboard.yaml": dashboard} {
+	for file, groups := range files {
 		data, err := yaml.Marshal(map[string]any{"groups": groups})
 		if err != nil {
 			return err
@@ -77,7 +99,7 @@ func operatorGroups(path string) ([]any, error) {
 }
 
 // dashboardGroups are the dashboard's queries, each as a recording rule named by its panel.
-func dashboardGroups() ([]any, error) {
+func dashboardGroups(namespace, name string) ([]any, error) {
 	var board struct {
 		Panels []struct {
 			ID      int
