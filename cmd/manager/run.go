@@ -8,6 +8,7 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -29,7 +30,16 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	ctrl.SetLogger(logr.FromSlogHandler(logger.Handler()))
-	mgr, err := newManager(o)
+	kube, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("finding the API server: %w", err)
+	}
+	kube.QPS, kube.Burst = o.kubeQPS, o.kubeBurst
+	kube.UserAgent = "certstream-operator/" + version
+	if err := waitForAPI(ctx, kube, logger); err != nil {
+		return err
+	}
+	mgr, err := newManager(o, kube)
 	if err != nil {
 		return err
 	}
@@ -51,13 +61,7 @@ func run(ctx context.Context, o *options) error {
 	return nil
 }
 
-func newManager(o *options) (ctrl.Manager, error) {
-	kube, err := ctrl.GetConfig()
-	if err != nil {
-		return nil, fmt.Errorf("finding the API server: %w", err)
-	}
-	kube.QPS, kube.Burst = o.kubeQPS, o.kubeBurst
-	kube.UserAgent = "certstream-operator/" + version
+func newManager(o *options, kube *rest.Config) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
