@@ -46,6 +46,23 @@ type view struct {
 	// report is what a pod that is there says, or last said.
 	report  *observe.Report
 	figures *v1alpha1.Figures
+	// again is when the same observations mean something else; 0 is never.
+	again time.Duration
+}
+
+// Recheck is the time after which the same observations mean something else: a pod that has had time enough to find a node, or
+// to stay up. 0 is never.
+func Recheck(o Observed) time.Duration {
+	return newView(o, v1alpha1.CertStreamStatus{}).again
+}
+
+// within says whether less than a span has passed since a moment, and has the rest of it waited for.
+func (v *view) within(since time.Time, span time.Duration) bool {
+	rest := span - v.Now.Sub(since)
+	if rest > 0 && (v.again == 0 || rest < v.again) {
+		v.again = rest
+	}
+	return rest > 0
 }
 
 func newView(o Observed, previous v1alpha1.CertStreamStatus) *view {

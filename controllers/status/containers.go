@@ -97,7 +97,7 @@ func crashTrouble(v *view, c *corev1.ContainerStatus) *Problem {
 	if last == nil || last.ExitCode == 0 || c.RestartCount < 2 {
 		return nil
 	}
-	if r := c.State.Running; r != nil && v.Now.Sub(r.StartedAt.Time) >= crashAgain {
+	if r := c.State.Running; r != nil && !v.within(r.StartedAt.Time, crashAgain) {
 		return nil
 	}
 	return crashing(v, c)

@@ -18,6 +18,8 @@ func ingesting(v *view) *metav1.Condition {
 		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonNoPod, "There is no pod to follow logs")
 	case v.report != nil && v.report.Err != nil:
 		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonStatusUnreadable, v.unreadable())
+	case len(v.ready) == 0:
+		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonStarting, "No pod is ready that could say which logs it follows")
 	case v.figures == nil || v.readable() && v.report.Ingestion() == observe.IngestionStarting:
 		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonStarting, "The pod has not heard from any log yet")
 	}
@@ -30,17 +32,17 @@ func (v *view) listFailing() bool { return v.readable() && v.report.ListFailing 
 func judge(f v1alpha1.LogFigures, listFailing bool) (status metav1.ConditionStatus, reason, message string) {
 	note := ""
 	if listFailing {
-		note = "; the list of logs cannot be renewed: see that spec.logs.list can be reached"
+		note = "; the list of logs cannot be renewed: check that spec.logs.list can be reached"
 	}
 	switch {
 	case f.Followed == 0 && listFailing:
 		return metav1.ConditionFalse, v1alpha1.ReasonLogListFailing,
-			"No list of logs could be fetched: see that the pod reaches spec.logs.list, through spec.logs.proxy if there is one"
+			"No list of logs could be fetched: check that the pod reaches spec.logs.list, through spec.logs.proxy if there is one"
 	case f.Followed == 0:
 		return metav1.ConditionFalse, v1alpha1.ReasonNoLogs, "No log is selected: widen spec.logs.select, or name logs in spec.logs.custom"
 	case f.Failing == f.Followed:
 		return metav1.ConditionFalse, v1alpha1.ReasonAllLogsFailing,
-			fmt.Sprintf("None of %d logs answers: see that the pod reaches the Internet: %s%s", f.Followed, worstLogs(f), note)
+			fmt.Sprintf("None of %d logs answers: check that the pod reaches the Internet: %s%s", f.Followed, worstLogs(f), note)
 	case f.Failing > 0:
 		return metav1.ConditionTrue, v1alpha1.ReasonSomeLogsFailing,
 			fmt.Sprintf("%d of %d logs fail; each is tried again: %s%s", f.Failing, f.Followed, worstLogs(f), note)

@@ -92,7 +92,7 @@ func podTrouble(v *view) *Problem {
 	case isReady(p):
 		return nil
 	case hasEnded(p):
-		return waiting(v1alpha1.ReasonPodNotReady, "The pod has ended and is being replaced: %s", quoted(p.Status.Reason+" "+p.Status.Message, "it does not say why"))
+		return waiting(v1alpha1.ReasonPodNotReady, "The pod has ended and is being replaced: %s", quoted(strings.TrimPrefix(p.Status.Reason+": "+p.Status.Message, ": "), "it does not say why"))
 	}
 	for _, find := range []func(*view) *Problem{schedulingTrouble, containerTrouble, overdue} {
 		if trouble := find(v); trouble != nil {

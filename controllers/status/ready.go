@@ -21,7 +21,7 @@ func ready(v *view) *metav1.Condition {
 	case !v.rolledOut():
 		return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonProgressing, v.rolloutMessage())
 	case v.ConfigHash == "":
-		return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonProgressing, "The configuration is not written yet")
+		return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonProgressing, "The present configuration is not written yet")
 	case !v.runsConfig():
 		c := configurationReloaded(v)
 		return condition(kind, c.Status, c.Reason, c.Message)

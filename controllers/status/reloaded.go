@@ -43,10 +43,13 @@ func (v *view) rejected() bool {
 }
 
 func (v *view) pendingMessage() string {
-	if v.suspended() {
+	switch {
+	case v.suspended():
 		return "The spec has changed while the CertStream is suspended: set spec.suspend to false to apply it"
+	case v.ConfigHash == "":
+		return "The present configuration is not written yet"
 	}
-	return "The configuration is written; the pod has not taken it up yet"
+	return "The pod has not taken up the present configuration yet"
 }
 
 // unreadable says why the status cannot be read.

@@ -23,11 +23,11 @@ func schedulingTrouble(v *view) *Problem {
 	}
 	why := quoted(c.Message, "the scheduler does not say why")
 	switch {
+	case waitsForVolume(v, why):
+		return waiting(v1alpha1.ReasonVolumePending, "Claim %s has no volume yet: check that its storage class has a provisioner that works: %s", v.Claim.Name, why)
 	case c.Reason != corev1.PodReasonUnschedulable:
 		return waiting(v1alpha1.ReasonPodPending, "The pod waits to be scheduled: %s", why)
-	case waitsForVolume(v, why):
-		return waiting(v1alpha1.ReasonVolumePending, "Claim %s has no volume yet: see that its storage class has a provisioner that works: %s", v.Claim.Name, why)
-	case v.Now.Sub(c.LastTransitionTime.Time) < scheduleWithin:
+	case v.within(c.LastTransitionTime.Time, scheduleWithin):
 		return waiting(v1alpha1.ReasonPodPending, "No node takes the pod yet: %s", why)
 	}
 	return failing(v1alpha1.ReasonPodUnschedulable, "No node takes the pod: add room, or change spec.podTemplate: %s", why)
@@ -35,5 +35,5 @@ func schedulingTrouble(v *view) *Problem {
 
 // waitsForVolume says whether it is the claim that keeps the pod from its node.
 func waitsForVolume(v *view, why string) bool {
-	return v.Claim != nil && v.Claim.Status.Phase == corev1.ClaimPending && strings.Contains(why, "PersistentVolumeClaim")
+	return v.Claim != nil && v.Claim.Status.Phase == corev1.ClaimPending && strings.Contains(strings.ToLower(why), "volume")
 }

@@ -11,7 +11,7 @@ func noWarnings(v *view) *metav1.Condition {
 	advice := v.Advice
 	if v.readable() && v.report.StateFailing {
 		advice = append([]Advice{{v1alpha1.ReasonStateFailing,
-			"The last checkpoint could not be written, so that a restart would repeat or lose certificates: see that the volume has room"}}, advice...)
+			"The last checkpoint could not be written, so that a restart would repeat or lose certificates: check that the volume has room"}}, advice...)
 	}
 	if len(advice) == 0 {
 		return condition(v1alpha1.ConditionNoWarnings, metav1.ConditionTrue, v1alpha1.ReasonNoWarnings, "There is nothing to advise")

@@ -1,0 +1,72 @@
+package status_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
+	"github.com/certstream-operator/certstream-operator/controllers/observe"
+	"github.com/certstream-operator/certstream-operator/controllers/status"
+)
+
+func TestEvents(t *testing.T) {
+	crash := unready(waiting("CrashLoopBackOff", ""), crashed(3, 1, "Error", ""))
+	unread := reported(func(r *observe.Report) { r.Err = observe.TimedOut })
+	someFail := reported(func(r *observe.Report) { r.Logs = append(r.Logs, failing("a", "tls")) })
+	for name, c := range map[string]struct {
+		before, after *status.Observed
+		want          []string
+	}{
+		"all well from the beginning": {nil, at(), nil},
+		"nothing new":                 {at(), at(), nil},
+		"starting":                    {nil, at(noPod()), nil},
+		"amiss from the beginning":    {nil, at(noPod(refusedBy("no"))), []string{"Warning PodRefused Reconcile"}},
+		"becomes ready": {at(noPod()), at(), []string{"Normal Ready Reconcile", "Normal PodReady Reconcile",
+			"Normal Reloaded Reload", "Normal LogsFollowed Ingest"}},
+		"crashes":           {at(), at(crash), []string{"Warning PodCrashing Reconcile"}},
+		"crashes as before": {at(crash), at(unready(runningFor(-24*time.Hour), crashed(4, 1, "Error", ""))), nil},
+		"cannot be read":    {at(), at(unread), []string{"Warning StatusUnreadable Reload"}},
+		"logs fail":         {at(), at(someFail), []string{"Warning SomeLogsFailing Ingest"}},
+		"logs fail no more": {at(someFail), at(), []string{"Normal LogsFollowed Ingest"}},
+		"advice":            {at(), at(advice("SharedLogs", "Share")), []string{"Warning SharedLogs Advise"}},
+		"advice followed":   {at(advice("SharedLogs", "Share")), at(), []string{"Normal NoWarnings Advise"}},
+		"suspended":         {at(), at(suspend), []string{"Normal Suspended Suspend"}},
+		"resumed":           {at(suspend), at(), []string{"Normal Resumed Suspend"}},
+		"rollout":           {at(), at(successor), []string{"Normal Progressing Reconcile"}},
+		"monitor gone":      {at(), at(func(o *status.Observed) { o.Monitor = status.MonitorCRDMissing }), []string{"Warning CRDMissing Monitor"}},
+	} {
+		var before v1alpha1.CertStreamStatus
+		if c.before != nil {
+			before = status.Compute(*c.before, before)
+		}
+		c.after.Now = noon.AddDate(0, 0, 1)
+		var got []string
+		for _, e := range status.Events(before, status.Compute(*c.after, before)) {
+			got = append(got, fmt.Sprintf("%s %s %s", e.Type, e.Reason, e.Action))
+			if e.Message == "" || strings.Contains(e.Message, "\n") {
+				t.Errorf("%s: event says %q", name, e.Message)
+			}
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func at(changes ...change) *status.Observed {
+	o := observed(changes...)
+	return &o
+}
+
+// Events warn of what somebody must do, and of nothing else.
+func TestEventTypes(t *testing.T) {
+	var texts strings.Builder
+	for _, reason := range constants(t, "Reason") {
+		fmt.Fprintf(&texts, "%s %s\n", status.EventType(reason), reason)
+	}
+	golden(t, "event_types.txt", texts.String())
+}
