@@ -202,7 +202,7 @@ type dashboard struct {
 	SchemaVersion int
 	Panels        []panel
 	Templating    struct {
-		List []struct{ Name, Type, Definition string }
+		List []struct{ Name, Type string }
 	}
 }
 

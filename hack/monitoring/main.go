@@ -106,7 +106,7 @@ func dashboardGroups(namespace, name string) ([]any, error) {
 			Targets []struct{ RefID, Expr string }
 		}
 		Annotations struct {
-			List []struct{ Expr string }
+			List []struct{ Target struct{ Expr string } }
 		}
 	}
 	if err := json.Unmarshal([]byte(build.Dashboard()), &board); err != nil {
@@ -131,10 +131,10 @@ func dashboardGroups(namespace, name string) ([]any, error) {
 		}
 	}
 	for i, a := range board.Annotations.List {
-		if a.Expr == "" {
+		if a.Target.Expr == "" {
 			continue
 		}
-		if err := add(fmt.Sprintf("dashboard:annotation:%d", i), a.Expr); err != nil {
+		if err := add(fmt.Sprintf("dashboard:annotation:%d", i), a.Target.Expr); err != nil {
 			return nil, err
 		}
 	}
