@@ -1,0 +1,195 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/certstream-operator/certstream-operator/streamer/client"
+)
+
+// reader is a client of a stream that keeps account of what it got.
+type reader struct {
+	t    *testing.T
+	name string
+
+	mu         sync.Mutex
+	seen       map[string]map[uint64]int // by log and index
+	messages   int
+	gaps       []client.Gap
+	lost       []error // connections
+	last       time.Time
+	longest    time.Duration // time without a message
+	firstEvent chan struct{}
+}
+
+// read connects a client that reads until the test ends. It reconnects and resumes by itself.
+func read(t *testing.T, o client.Options) *reader {
+	t.Helper()
+	o.Stream, o.MinBackoff, o.MaxBackoff = client.Lite, 50*time.Millisecond, time.Second
+	c, err := client.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &reader{t: t, name: o.URL, seen: map[string]map[uint64]int{}, firstEvent: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() {
+		for event, err := range c.Events(ctx) {
+			if err != nil && ctx.Err() == nil {
+				t.Errorf("%s: %v", r.name, err)
+				return
+			}
+			r.note(event)
+		}
+	})
+	t.Cleanup(func() { cancel(); done.Wait() })
+	return r
+}
+
+func (r *reader) note(event client.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch e := event.(type) {
+	case *client.Certificate:
+		if r.seen[e.Source.Name] == nil {
+			r.seen[e.Source.Name] = map[uint64]int{}
+		}
+		r.seen[e.Source.Name][e.Index]++
+		now := time.Now()
+		if r.messages == 0 {
+			close(r.firstEvent)
+		} else {
+			r.longest = max(r.longest, now.Sub(r.last))
+		}
+		r.messages, r.last = r.messages+1, now
+	case *client.Gap:
+		r.gaps = append(r.gaps, *e)
+	case *client.Reconnecting:
+		r.lost = append(r.lost, e.Err)
+	}
+}
+
+// first waits for the first certificate.
+func (r *reader) first() {
+	r.t.Helper()
+	select {
+	case <-r.firstEvent:
+	case <-time.After(time.Minute):
+		r.t.Fatalf("%s: no certificate within a minute", r.name)
+	}
+}
+
+// account is what a client got, summed up.
+type account struct {
+	messages, missing, repeated, gaps, lost int
+	longest                                 time.Duration
+}
+
+// account sums up: missing are indices between the first and the last of a log that did not come.
+func (r *reader) account() account {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := account{messages: r.messages, gaps: len(r.gaps), lost: len(r.lost), longest: r.longest}
+	for _, indices := range r.seen {
+		low, high := ^uint64(0), uint64(0)
+		for index, times := range indices {
+			low, high = min(low, index), max(high, index)
+			a.repeated += times - 1
+		}
+		a.missing += int(high-low) + 1 - len(indices)
+	}
+	return a
+}
+
+// reaches waits until the client has got entries of every log up to its present size.
+func (r *reader) reaches(t *testing.T) {
+	t.Helper()
+	want, err := sizes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 2*time.Minute, "reaching the logs' heads", func() error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for name, size := range want {
+			if _, there := r.seen[name][size-1]; !there {
+				return &missingEntry{log: name, index: size - 1}
+			}
+		}
+		return nil
+	})
+}
+
+type missingEntry struct {
+	log   string
+	index uint64
+}
+
+func (e *missingEntry) Error() string { return "entry of " + e.log + " did not come" }
+
+// crowd is clients of all protocols.
+func (s *stream) crowd(t *testing.T, each int) []*reader {
+	t.Helper()
+	var readers []*reader
+	for range each {
+		readers = append(readers,
+			read(t, client.Options{URL: "ws://" + s.host() + ":8080"}),
+			read(t, client.Options{URL: "http://" + s.host() + ":8080"}),
+			read(t, client.Options{URL: "tcp://" + s.host() + ":8081"}))
+	}
+	for _, r := range readers {
+		r.first()
+	}
+	return readers
+}
+
+// sum adds up the accounts of clients, after each has reached the logs' present heads.
+func sum(t *testing.T, readers []*reader) account {
+	t.Helper()
+	var all account
+	for _, r := range readers {
+		r.reaches(t)
+		a := r.account()
+		all.messages += a.messages
+		all.missing += a.missing
+		all.repeated += a.repeated
+		all.gaps += a.gaps
+		all.lost += a.lost
+		all.longest = max(all.longest, a.longest)
+	}
+	return all
+}
+
+// probe opens connections to an address until it is stopped, and then tells the longest time in which none was accepted.
+func probe(t *testing.T, address string) (stop func() time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var longest time.Duration
+	var done sync.WaitGroup
+	done.Go(func() {
+		last := time.Now()
+		for ctx.Err() == nil {
+			dialer := net.Dialer{Timeout: 200 * time.Millisecond}
+			conn, err := dialer.DialContext(ctx, "tcp", address)
+			if err == nil {
+				conn.Close()
+				longest, last = max(longest, time.Since(last)), time.Now()
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	})
+	t.Cleanup(func() { cancel(); done.Wait() })
+	return func() time.Duration {
+		cancel()
+		done.Wait()
+		return longest
+	}
+}
