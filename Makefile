@@ -102,9 +102,27 @@ clients: bin/streamer $(CORPUS) ## Run clients nobody here wrote against the dem
 realct: ## Follow CT log servers nobody here wrote, built from their modules.
 	@hack/realct/run.sh
 
+.PHONY: e2e
+e2e: ## Test operator and streamer on a real kubelet: a cluster of its own, or KUBECONFIG's (E2E_DEPTH=2 tests all).
+	@CACHE=$(CACHE) hack/e2e.sh $(ARGS)
+
 .PHONY: bench
 bench: ## Benchmarks of whole paths, each beside a named baseline.
 	@go run ./hack/bench $(ARGS)
+
+##@ Cluster
+
+.PHONY: cluster-build
+cluster-build: ## Build the programs of a one-node test cluster from their modules into the cache (minutes, once; root, Debian).
+	@CACHE=$(CACHE) hack/cluster/build.sh
+
+.PHONY: cluster-up
+cluster-up: cluster-build ## Start a one-node test cluster; hack/cluster/enter.sh COMMAND runs a command in it.
+	@CACHE=$(CACHE) hack/cluster/up.sh
+
+.PHONY: cluster-down
+cluster-down: ## Stop the test cluster and remove all it left.
+	@hack/cluster/down.sh
 
 ##@ Tools
 
