@@ -39,7 +39,7 @@ func openCluster(flags *genericclioptions.ConfigFlags) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.UserAgent = userAgent()
+	config.UserAgent, config.QPS = userAgent(), -1 // a handful of requests needs no brake
 	scheme, mapper, err := kinds()
 	if err != nil {
 		return nil, err
@@ -135,13 +135,18 @@ func noResource(err error) bool {
 	return errors.As(err, &status) && apierrors.IsNotFound(err) && (status.Status().Details == nil || status.Status().Details.Name == "")
 }
 
+// denied says that the user has not the right to what was tried.
+func denied(err error) bool {
+	return errors.As(err, new(deniedError)) || apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)
+}
+
 // explain makes an error say what to do where the server's own words do not.
 func explain(err error) string {
 	switch {
 	case noResource(err):
 		return "the cluster does not know CertStreams: is the operator installed? (" + err.Error() + ")"
-	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "pods/portforward"):
-		return err.Error() + ": this needs the right to create pods/portforward in the namespace"
+	case errors.As(err, new(deniedError)):
+		return err.Error() + " (needed: the right to create pods/portforward in the namespace)"
 	}
 	return err.Error()
 }

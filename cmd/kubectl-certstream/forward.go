@@ -14,26 +14,31 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+	"k8s.io/streaming/pkg/httpstream"
 )
 
 // forwarder connects to pods through the API server.
 type forwarder struct{ config *rest.Config }
 
+// deniedError says that the user has not the right to something: another attempt would end the same.
+type deniedError struct{ error }
+
+// Unwrap gives the cause.
+func (e deniedError) Unwrap() error { return e.error }
+
 // dial connects to a port of a pod by a port-forward of its own, which ends with the connection.
 func (f forwarder) dial(ctx context.Context, pod *corev1.Pod, port int32) (net.Conn, error) {
-	dialer, err := f.dialer(pod)
-	if err != nil {
+	t := &tunnel{}
+	if err := f.prepare(t, pod); err != nil {
 		return nil, err
 	}
-	t := &tunnel{dialer: dialer}
 	life, stop := context.WithCancel(logr.NewContext(context.WithoutCancel(ctx), logr.New(&t.said)))
 	ready := make(chan struct{})
 	ports := []string{fmt.Sprintf("0:%d", port)}
-	forward, err := portforward.NewOnAddressesWithContext(life, t, []string{"127.0.0.1"}, ports, ready, io.Discard, io.Discard)
+	forward, err := portforward.NewOnAddressesForStreamingWithContext(life, t, []string{"127.0.0.1"}, ports, ready, io.Discard, io.Discard)
 	if err != nil {
 		stop()
 		return nil, err
@@ -53,24 +58,26 @@ func (f forwarder) dial(ctx context.Context, pod *corev1.Pod, port int32) (net.C
 	return nil, fmt.Errorf("port-forward to pod %s: %w", pod.Name, errors.Join(ctx.Err(), t.failure()))
 }
 
-// dialer speaks WebSocket, and SPDY where a server or a proxy before it does not understand that.
-func (f forwarder) dialer(pod *corev1.Pod) (httpstream.Dialer, error) {
+// prepare makes a tunnel speak WebSocket, and SPDY where a server or a proxy before it does not understand that.
+func (f forwarder) prepare(t *tunnel, pod *corev1.Pod) error {
 	address, err := f.address(pod)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	transport, upgrader, err := spdy.RoundTripperFor(f.config)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	old := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, address)
-	tunnelling, err := portforward.NewSPDYOverWebsocketDialer(address, f.config)
+	t.transport = transport
+	old := spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: t}, http.MethodPost, address)
+	tunnelling, err := portforward.NewSPDYOverWebsocketDialerForStreaming(address, f.config)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return portforward.NewFallbackDialer(tunnelling, old, func(err error) bool {
+	t.dialer = portforward.NewFallbackDialerForStreaming(tunnelling, old, func(err error) bool {
 		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
-	}), nil
+	})
+	return nil
 }
 
 // address is the URL of the pod's port-forward.
@@ -84,9 +91,12 @@ func (f forwarder) address(pod *corev1.Pod) (*url.URL, error) {
 
 // tunnel is one port-forward.
 type tunnel struct {
-	dialer  httpstream.Dialer
-	stop    context.CancelFunc
-	running sync.WaitGroup
+	dialer httpstream.Dialer
+	// transport carries SPDY's request; answer is the status it got.
+	transport http.RoundTripper
+	answer    int
+	stop      context.CancelFunc
+	running   sync.WaitGroup
 	// refused is the server's own error, which the forwarder passes on as a text only; err is the forwarder's, said what it logs.
 	refused, err error
 	said         notes
@@ -97,6 +107,15 @@ func (t *tunnel) Dial(protocols ...string) (httpstream.Connection, string, error
 	conn, protocol, err := t.dialer.Dial(protocols...)
 	t.refused = err
 	return conn, protocol, err
+}
+
+// RoundTrip notes the status of the answer, which SPDY's error does not tell.
+func (t *tunnel) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := t.transport.RoundTrip(request)
+	if err == nil {
+		t.answer = response.StatusCode
+	}
+	return response, err
 }
 
 // connect makes the one connection through the tunnel.
@@ -121,7 +140,11 @@ func (t *tunnel) close() {
 
 // failure is why there is no tunnel; it may be asked once the tunnel is closed.
 func (t *tunnel) failure() error {
-	return cmp.Or(t.refused, t.err)
+	err := cmp.Or(t.refused, t.err)
+	if t.answer == http.StatusForbidden || t.answer == http.StatusUnauthorized {
+		return deniedError{err}
+	}
+	return err
 }
 
 // tunnelled is a connection through a tunnel of its own.

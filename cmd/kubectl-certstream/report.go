@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -36,7 +37,7 @@ func (c *cluster) report(ctx context.Context, pod *corev1.Pod) (*serve.Status, e
 	}
 	response, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("asking pod %s: %w", pod.Name, err)
+		return nil, fmt.Errorf("asking pod %s: %w", pod.Name, errors.Unwrap(err)) // the outer error holds a URL that is none
 	}
 	defer func() { _ = response.Body.Close() }() // nothing to lose: it is only read
 	if response.StatusCode != http.StatusOK {

@@ -98,7 +98,8 @@ func (c *cluster) awaitReplacement(ctx context.Context, cs *v1alpha1.CertStream,
 	err = wait.PollUntilContextTimeout(ctx, pollInterval, timeout, true, func(ctx context.Context) (bool, error) {
 		pods, err := c.pods(ctx, cs)
 		if err != nil {
-			return false, err
+			seen = err.Error()
+			return false, nil
 		}
 		ready, seen = "", "no new pod yet"
 		for i := range pods {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
 	"github.com/certstream-operator/certstream-operator/cmd/internal/tail"
@@ -104,16 +103,16 @@ func (c *cluster) dialStream(cs *v1alpha1.CertStream, giveUp context.CancelCause
 			return nil, err
 		}
 		pod, err := c.readyPod(ctx, cs)
-		if err == nil && pod.Name != last {
-			last = pod.Name
-			fmt.Fprintf(errs, "kubectl certstream tail: reading from pod %s\n", pod.Name)
-		}
 		var conn net.Conn
 		if err == nil {
 			conn, err = c.dial(ctx, pod, int32(port))
 		}
-		if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
+		switch {
+		case denied(err):
 			giveUp(err)
+		case err == nil && pod.Name != last:
+			last = pod.Name
+			fmt.Fprintf(errs, "kubectl certstream tail: reading from pod %s\n", pod.Name)
 		}
 		return conn, err
 	}
