@@ -30,10 +30,11 @@ type applier struct {
 	done map[types.NamespacedName]map[string]applied
 }
 
-// applied is an intent and the resource version that it led to.
+// applied is an intent, and the resource version and generation that it led to.
 type applied struct {
 	intent          [sha256.Size]byte
 	resourceVersion string
+	generation      int64
 }
 
 func newApplier(c client.Client, live client.Reader) *applier {
@@ -67,14 +68,14 @@ func (a *applier) apply(ctx context.Context, cs *v1alpha1.CertStream, o build.Ob
 	}
 	sum := sha256.Sum256(body)
 	key := client.ObjectKeyFromObject(cs)
-	if live != nil && a.isDone(key, o, applied{sum, live.GetResourceVersion()}) {
+	if live != nil && a.isDone(key, o, sum, live.GetResourceVersion()) {
 		return unchanged, nil
 	}
 	err = a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(intent), client.FieldOwner(FieldOwner), client.ForceOwnership)
 	if err != nil {
 		return unchanged, refusal(o.Kind, o.Name, err)
 	}
-	a.remember(key, o, applied{sum, intent.GetResourceVersion()})
+	a.remember(key, o, applied{sum, intent.GetResourceVersion(), intent.GetGeneration()})
 	switch {
 	case live == nil:
 		return created, nil
@@ -175,12 +176,19 @@ func (a *applier) prune(ctx context.Context, cs *v1alpha1.CertStream, o build.Ob
 	return true, nil
 }
 
-func (a *applier) isDone(key types.NamespacedName, o build.Object, is applied) bool {
+// isDone says whether an intent was applied and led to a resource version, or to one that the cache has not seen yet.
+func (a *applier) isDone(key types.NamespacedName, o build.Object, intent [sha256.Size]byte, version string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	was := a.done[key][o.Kind.Kind+"/"+o.Name]
-	// The cache may not have seen yet what was applied.
-	return was.intent == is.intent && (was.resourceVersion == is.resourceVersion || isOlder(is.resourceVersion, was.resourceVersion))
+	return was.intent == intent && (was.resourceVersion == version || isOlder(version, was.resourceVersion))
+}
+
+// generation is that of an object as it was applied last; 0 when it was not.
+func (a *applier) generation(key types.NamespacedName, o build.Object) int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.done[key][o.Kind.Kind+"/"+o.Name].generation
 }
 
 func (a *applier) remember(key types.NamespacedName, o build.Object, is applied) {

@@ -177,7 +177,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope, problems []statu
 // observed is what the status is computed from.
 func (s *scope) observed(problems []status.Problem, now time.Time) status.Observed {
 	o := status.Observed{
-		Stream: s.cs, Deployment: s.deployment, Pods: s.pods, Service: s.service, Ingress: s.ingress, Claim: s.claim,
+		Stream: s.cs, Deployment: s.deployment, DeploymentGeneration: s.deploymentGeneration, Pods: s.pods, Service: s.service, Ingress: s.ingress, Claim: s.claim,
 		Report: s.report, Problems: problems, Advice: s.advice, Monitor: s.monitor, Now: now,
 	}
 	if s.stream != nil {

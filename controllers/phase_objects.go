@@ -48,8 +48,11 @@ func (r *Reconciler) applyObject(ctx context.Context, s *scope, o build.Object) 
 	if err != nil {
 		return err
 	}
-	if isMonitor(o) {
+	switch {
+	case isMonitor(o):
 		s.monitor = status.MonitorCreated
+	case o.Kind.Kind == "Deployment":
+		s.deploymentGeneration = r.applier.generation(s.key, o)
 	}
 	if done != unchanged {
 		log.FromContext(ctx).Info("applied", "kind", o.Kind.Kind, "object", o.Name, "outcome", string(done))

@@ -88,7 +88,7 @@ func (r *Reconciler) reloadPod(ctx context.Context, s *scope, pod *corev1.Pod) (
 // isCurrent says whether a pod is of the present template: an older one is about to be replaced, and reloading it would only
 // have it refuse what it cannot apply.
 func isCurrent(s *scope, pod *corev1.Pod) bool {
-	return s.deployment != nil &&
+	return s.deployment != nil && s.deployment.Generation >= s.deploymentGeneration &&
 		pod.Annotations[build.AnnotationRestartHash] == s.deployment.Spec.Template.Annotations[build.AnnotationRestartHash]
 }
 

@@ -28,13 +28,16 @@ type scope struct {
 	created []string
 
 	deployment *appsv1.Deployment
-	pods       []corev1.Pod
-	service    *corev1.Service
-	ingress    *networkingv1.Ingress
-	claim      *corev1.PersistentVolumeClaim
-	report     *observe.Report
-	monitor    status.MonitorState
-	advice     []status.Advice
+	// deploymentGeneration is the one that has all of the spec; the cache may be behind it.
+	deploymentGeneration int64
+
+	pods    []corev1.Pod
+	service *corev1.Service
+	ingress *networkingv1.Ingress
+	claim   *corev1.PersistentVolumeClaim
+	report  *observe.Report
+	monitor status.MonitorState
+	advice  []status.Advice
 }
 
 // phase is one step of a reconcile. All phases run, whatever the others return.
