@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
 )
 
 func readFile(t *testing.T, path string) string {
@@ -73,14 +75,41 @@ func TestSecurityNamesWhatIsRefused(t *testing.T) {
 // TestLinksLeadSomewhere holds that what pages name of the repository is there.
 func TestLinksLeadSomewhere(t *testing.T) {
 	path := regexp.MustCompile("[`(]((?:docs|config|hack|charts|controllers|api|cmd|streamer|internal)/[\\w./-]*\\w)/?[`)]")
-	for _, page := range []string{
-		"README.md", "docs/architecture.md", "docs/gitops.md", "docs/monitoring.md", "docs/operations.md", "docs/security.md",
-		"docs/spec/v1alpha1/certstream.md", "docs/upgrade.md",
-	} {
+	for _, page := range pages() {
 		for _, m := range path.FindAllStringSubmatch(readFile(t, "../../"+page), -1) {
 			if _, err := os.Stat("../../" + m[1]); err != nil {
 				t.Errorf("%s names %s, which there is not", page, m[1])
 			}
 		}
+	}
+}
+
+// pages are those about the operator.
+func pages() []string {
+	return []string{
+		"README.md", "docs/architecture.md", "docs/gitops.md", "docs/monitoring.md", "docs/operations.md", "docs/security.md",
+		"docs/spec/v1alpha1/certstream.md", "docs/upgrade.md",
+	}
+}
+
+// TestExamplesAreCertStreams holds that examples, whole or only a spec, have no field that the API does not have.
+func TestExamplesAreCertStreams(t *testing.T) {
+	block := regexp.MustCompile("(?s)```yaml\n(.*?)```")
+	checked := 0
+	for _, page := range pages() {
+		for _, m := range block.FindAllStringSubmatch(readFile(t, "../../"+page), -1) {
+			for example := range strings.SplitSeq(m[1], "---\n") {
+				if !strings.HasPrefix(example, "apiVersion: certstream.io/") && !strings.HasPrefix(example, "spec:") {
+					continue
+				}
+				checked++
+				if err := yaml.UnmarshalStrict([]byte(example), new(v1alpha1.CertStream)); err != nil {
+					t.Errorf("%s: %v in\n%s", page, err, example)
+				}
+			}
+		}
+	}
+	if checked < 3 {
+		t.Errorf("only %d examples found", checked)
 	}
 }
