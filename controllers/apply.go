@@ -71,7 +71,8 @@ func (a *applier) apply(ctx context.Context, cs *v1alpha1.CertStream, o build.Ob
 	if live != nil && a.isDone(key, o, sum, live.GetResourceVersion()) {
 		return unchanged, nil
 	}
-	err = a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(intent), client.FieldOwner(FieldOwner), client.ForceOwnership)
+	forced := client.ApplyConfigurationFromUnstructured(intent)
+	err = a.client.Apply(ctx, forced, client.FieldOwner(FieldOwner), client.ForceOwnership)
 	if err != nil {
 		return unchanged, refusal(o.Kind, o.Name, err)
 	}
@@ -106,16 +107,17 @@ func (a *applier) find(ctx context.Context, cs *v1alpha1.CertStream, o build.Obj
 
 // claimOwnership says whether an object that is there may be taken for the CertStream's.
 func claimOwnership(cs *v1alpha1.CertStream, o build.Object, live client.Object) error {
-	owner := metav1.GetControllerOf(live)
+	owner, what := metav1.GetControllerOf(live), o.Kind.Kind+" "+o.Name
 	switch {
 	case owner != nil && owner.UID == cs.UID:
 		return nil
 	case owner != nil && owner.Kind == v1alpha1.Kind && owner.Name == cs.Name:
-		return waiting(v1alpha1.ReasonProgressing, "%s %s is of a deleted CertStream of the same name: waiting for it to go", o.Kind.Kind, o.Name)
+		return waiting(v1alpha1.ReasonProgressing, "%s is of a deleted CertStream of the same name: waiting for it to go", what)
 	case owner == nil && isOurs(cs, live):
 		return nil // a retained claim, or an object whose owner reference somebody took off
 	}
-	return stalled(v1alpha1.ReasonObjectConflict, "%s %s exists and belongs to somebody else: rename or delete it, or name the CertStream otherwise", o.Kind.Kind, o.Name)
+	return stalled(v1alpha1.ReasonObjectConflict,
+		"%s exists and belongs to somebody else: rename or delete it, or name the CertStream otherwise", what)
 }
 
 // isOurs says whether an object carries the labels of the CertStream's objects.

@@ -109,13 +109,13 @@ func (r *Reconciler) phases(cs *v1alpha1.CertStream) []phase {
 	if cs.Spec.Suspend {
 		return append([]phase{{"resolving the spec", r.resolve}}, looking...)
 	}
-	working := []phase{
+	working := append([]phase{
 		{"resolving the spec", r.resolve},
 		{"checking references", r.checkReferences},
 		{"applying objects", r.applyObjects},
 		{"pruning objects", r.pruneObjects},
-	}
-	return append(append(working, looking...), phase{"reloading the configuration", r.reload}, phase{"checking the volume", r.checkVolume})
+	}, looking...)
+	return append(working, phase{"reloading the configuration", r.reload}, phase{"checking the volume", r.checkVolume})
 }
 
 // runPhases runs all phases, whatever any of them returns, and joins their errors.
@@ -177,8 +177,8 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope, problems []statu
 // observed is what the status is computed from.
 func (s *scope) observed(problems []status.Problem, now time.Time) status.Observed {
 	o := status.Observed{
-		Stream: s.cs, Deployment: s.deployment, DeploymentGeneration: s.deploymentGeneration, Pods: s.pods, Service: s.service, Ingress: s.ingress, Claim: s.claim,
-		Report: s.report, Problems: problems, Advice: s.advice, Monitor: s.monitor, Now: now,
+		Stream: s.cs, Deployment: s.deployment, DeploymentGeneration: s.deploymentGeneration, Pods: s.pods, Service: s.service,
+		Ingress: s.ingress, Claim: s.claim, Report: s.report, Problems: problems, Advice: s.advice, Monitor: s.monitor, Now: now,
 	}
 	if s.stream != nil {
 		o.ConfigHash = s.stream.ConfigHash

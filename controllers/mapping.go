@@ -47,8 +47,9 @@ func (r *Reconciler) neighbours(ctx context.Context, o client.Object) []reconcil
 	slices.SortFunc(same.Items, byAge)
 	affected := same.Items
 	// A stream that is younger than the two oldest changes what nobody else says.
-	if isThere := slices.ContainsFunc(affected, func(s v1alpha1.CertStream) bool { return s.UID == cs.UID }); isThere && len(affected) > 2 {
-		affected = affected[:2]
+	isThere := slices.ContainsFunc(affected, func(s v1alpha1.CertStream) bool { return s.UID == cs.UID })
+	if isThere {
+		affected = affected[:min(2, len(affected))]
 	}
 	var requests []reconcile.Request
 	for i := range affected {

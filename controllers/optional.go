@@ -69,7 +69,8 @@ func (k *optionalKinds) look(ctx context.Context) {
 		if _, asked := served[gv]; !asked {
 			names, err := k.kindsOf(gv)
 			if err != nil {
-				log.FromContext(ctx).V(1).Info("cannot see which optional kinds there are; what is known stays", "group", gv.String(), "error", err.Error())
+				log.FromContext(ctx).V(1).Info("cannot see which optional kinds there are; what is known stays",
+					"group", gv.String(), "error", err.Error())
 				return
 			}
 			served[gv] = names

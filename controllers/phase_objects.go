@@ -27,7 +27,8 @@ func (r *Reconciler) applyObjects(ctx context.Context, s *scope) error {
 		all = append(all, r.applyObject(ctx, s, o))
 	}
 	if len(s.created) > 0 {
-		r.Events.Eventf(s.cs, nil, corev1.EventTypeNormal, v1alpha1.ReasonApplied, "Create", "Created %s", strings.Join(s.created, ", "))
+		names := strings.Join(s.created, ", ")
+		r.Events.Eventf(s.cs, nil, corev1.EventTypeNormal, v1alpha1.ReasonApplied, "Create", "Created %s", names)
 	}
 	return errors.Join(all...)
 }
@@ -95,7 +96,8 @@ func (r *Reconciler) pruneObjects(ctx context.Context, s *scope) error {
 		gone, err := r.applier.prune(ctx, s.cs, o)
 		if gone {
 			log.FromContext(ctx).Info("pruned", "kind", o.Kind.Kind, "object", o.Name)
-			r.Events.Eventf(s.cs, nil, corev1.EventTypeNormal, v1alpha1.ReasonPruned, "Delete", "Deleted %s %s, which the spec does not ask for any more", o.Kind.Kind, o.Name)
+			r.Events.Eventf(s.cs, nil, corev1.EventTypeNormal, v1alpha1.ReasonPruned, "Delete",
+				"Deleted %s %s, which the spec does not ask for any more", o.Kind.Kind, o.Name)
 		}
 		all = append(all, err)
 	}

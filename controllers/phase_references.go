@@ -50,9 +50,13 @@ func (r *Reconciler) checkSecret(ctx context.Context, s *scope, ref build.Refere
 	err := r.Live.Get(ctx, types.NamespacedName{Namespace: s.cs.Namespace, Name: ref.Name}, secret)
 	switch {
 	case apierrors.IsNotFound(err) && ref.Name == build.CertificateName(s.cs):
-		return nil, waiting(v1alpha1.ReasonCertificatePending, "cert-manager has not made Secret %s yet: see its Certificate of the same name", ref.Name)
+		return nil, waiting(v1alpha1.ReasonCertificatePending,
+			"cert-manager has not made Secret %s yet: see its Certificate of the same name",
+			ref.Name)
 	case apierrors.IsNotFound(err):
-		return nil, stalled(v1alpha1.ReasonSecretNotFound, "Secret %s of %s does not exist: create it; what runs goes on until then", ref.Name, ref.Field)
+		return nil, stalled(v1alpha1.ReasonSecretNotFound,
+			"Secret %s of %s does not exist: create it; what runs goes on until then",
+			ref.Name, ref.Field)
 	case err != nil:
 		return nil, fmt.Errorf("reading Secret %s: %w", ref.Name, err)
 	}
@@ -72,7 +76,9 @@ func (r *Reconciler) checkConfigMap(ctx context.Context, s *scope, ref build.Ref
 	cm := new(corev1.ConfigMap)
 	err := r.Live.Get(ctx, types.NamespacedName{Namespace: s.cs.Namespace, Name: ref.Name}, cm)
 	if apierrors.IsNotFound(err) {
-		return stalled(v1alpha1.ReasonConfigMapNotFound, "ConfigMap %s of %s does not exist: create it; what runs goes on until then", ref.Name, ref.Field)
+		return stalled(v1alpha1.ReasonConfigMapNotFound,
+			"ConfigMap %s of %s does not exist: create it; what runs goes on until then",
+			ref.Name, ref.Field)
 	}
 	if err != nil {
 		return fmt.Errorf("reading ConfigMap %s: %w", ref.Name, err)

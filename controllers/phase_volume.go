@@ -19,7 +19,9 @@ const defaultClass = "storageclass.kubernetes.io/is-default-class"
 // what the scheduler says of the pod has to do.
 func (r *Reconciler) checkVolume(ctx context.Context, s *scope) error {
 	if s.cs.Spec.State.Type == v1alpha1.StateExistingClaim && s.claim == nil {
-		return stalled(v1alpha1.ReasonClaimNotFound, "PersistentVolumeClaim %s of spec.state.claimName does not exist: create it, or name another", s.cs.Spec.State.ClaimName)
+		return stalled(v1alpha1.ReasonClaimNotFound,
+			"PersistentVolumeClaim %s of spec.state.claimName does not exist: create it, or name another",
+			s.cs.Spec.State.ClaimName)
 	}
 	if s.claim == nil || s.claim.Status.Phase != corev1.ClaimPending {
 		return nil

@@ -96,13 +96,21 @@ func refusal(kind schema.GroupVersionKind, name string, err error) error {
 	what := kind.Kind + " " + name
 	switch {
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
-		return stalled(v1alpha1.ReasonQuotaExceeded, "%s does not fit into the namespace's quota: raise it, or lower spec.podTemplate.resources or spec.state.volume.size: %s", what, short(err))
+		return stalled(v1alpha1.ReasonQuotaExceeded,
+			"%s does not fit into the namespace's quota: raise it, or lower spec.podTemplate.resources or spec.state.volume.size: %s",
+			what, short(err))
 	case apierrors.IsForbidden(err) && kind.Kind == "PersistentVolumeClaim":
-		return stalled(v1alpha1.ReasonVolumeResizeRefused, "%s cannot be changed; if its storage class does not allow it to grow, undo the change of spec.state.volume.size: %s", what, short(err))
+		return stalled(v1alpha1.ReasonVolumeResizeRefused,
+			"%s cannot be changed; if its storage class does not allow it to grow, undo the change of spec.state.volume.size: %s",
+			what, short(err))
 	case apierrors.IsForbidden(err):
-		return stalled(v1alpha1.ReasonForbidden, "the operator may not write %s: grant it the role of its manifests: %s", what, short(err))
+		return stalled(v1alpha1.ReasonForbidden,
+			"the operator may not write %s: grant it the role of its manifests: %s",
+			what, short(err))
 	case apierrors.IsInvalid(err) || apierrors.IsBadRequest(err):
-		return stalled(v1alpha1.ReasonRefused, "the API server refuses %s: correct the field of the spec that it comes from: %s", what, short(err))
+		return stalled(v1alpha1.ReasonRefused,
+			"the API server refuses %s: correct the field of the spec that it comes from: %s",
+			what, short(err))
 	}
 	return fmt.Errorf("applying %s: %w", what, err)
 }
