@@ -76,7 +76,8 @@ func missingKind(s *scope, o build.Object) error {
 	if o.Kind.Kind == "Certificate" {
 		field, project = "spec.tls.issuerRef", "cert-manager"
 	}
-	return stalled(v1alpha1.ReasonCRDMissing, "%s needs %s, which the cluster does not have: install it, or remove the field", field, project)
+	return stalled(v1alpha1.ReasonCRDMissing,
+		"%s needs %s, which the cluster does not have: install it, or remove the field", field, project)
 }
 
 func isMonitor(o build.Object) bool {

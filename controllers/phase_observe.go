@@ -105,7 +105,8 @@ func (r *Reconciler) advise(ctx context.Context, s *scope) error {
 		s.advice = append(s.advice, status.Advice{Reason: v1alpha1.ReasonClientAddressesHidden, Message: hidden})
 	}
 	if s.report != nil && len(s.report.Warnings) > 0 {
-		s.advice = append(s.advice, status.Advice{Reason: v1alpha1.ReasonConfigWarnings, Message: "The streamer warns: " + joined(s.report.Warnings)})
+		warnings := "The streamer warns: " + joined(s.report.Warnings)
+		s.advice = append(s.advice, status.Advice{Reason: v1alpha1.ReasonConfigWarnings, Message: warnings})
 	}
 	return r.adviseSharing(ctx, s)
 }
@@ -117,12 +118,13 @@ func addressesHidden(spec *v1alpha1.CertStreamSpec) string {
 		return ""
 	}
 	const effect = "Limits per address count all clients behind it as one: "
+	isLocal := spec.Service.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal
 	switch {
 	case spec.Ingress != nil:
 		return effect + "set spec.limits.trustedProxies to the addresses of the ingress controller"
 	case spec.Gateway != nil:
 		return effect + "set spec.limits.trustedProxies to the addresses of the gateway"
-	case spec.Service.Type != corev1.ServiceTypeClusterIP && spec.Service.ExternalTrafficPolicy != corev1.ServiceExternalTrafficPolicyLocal:
+	case spec.Service.Type != corev1.ServiceTypeClusterIP && !isLocal:
 		return effect + "the nodes hide clients' addresses; set spec.service.externalTrafficPolicy to Local"
 	}
 	return ""

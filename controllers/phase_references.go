@@ -62,7 +62,8 @@ func (r *Reconciler) checkSecret(ctx context.Context, s *scope, ref build.Refere
 	}
 	for _, key := range ref.Keys {
 		if len(secret.Data[key]) == 0 {
-			return secret, stalled(v1alpha1.ReasonSecretInvalid, "Secret %s of %s has no key %q, or nothing in it: add it", ref.Name, ref.Field, key)
+			return secret, stalled(v1alpha1.ReasonSecretInvalid,
+				"Secret %s of %s has no key %q, or nothing in it: add it", ref.Name, ref.Field, key)
 		}
 	}
 	if wrong := wrongContent(ref, secret.Data); wrong != "" {
@@ -85,7 +86,8 @@ func (r *Reconciler) checkConfigMap(ctx context.Context, s *scope, ref build.Ref
 	}
 	has := func(key string) bool { return cm.Data[key] != "" || len(cm.BinaryData[key]) > 0 }
 	if i := slices.IndexFunc(ref.Keys, func(key string) bool { return !has(key) }); i >= 0 {
-		return stalled(v1alpha1.ReasonConfigMapInvalid, "ConfigMap %s of %s has no key %q, or nothing in it: add it", ref.Name, ref.Field, ref.Keys[i])
+		return stalled(v1alpha1.ReasonConfigMapInvalid,
+			"ConfigMap %s of %s has no key %q, or nothing in it: add it", ref.Name, ref.Field, ref.Keys[i])
 	}
 	return nil
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/certstream-operator/certstream-operator/controllers/build"
 )
 
-// The kubelet renews a pod's mounted ConfigMap and Secrets when the pod changes, or else after about a minute. So a pod is touched:
-// its annotations say which configuration and Secrets it was last told of, how often, and when.
+// The kubelet renews a pod's mounted ConfigMap and Secrets when the pod changes, or else after about a minute. So a pod is
+// touched: its annotations say which configuration and Secrets it was last told of, how often, and when.
 const (
 	annotationConfigHash  = build.AnnotationConfigHash
 	annotationSecretsHash = "certstream.io/secrets-hash"
@@ -119,7 +119,8 @@ func (r *Reconciler) touch(ctx context.Context, s *scope, pod *corev1.Pod, touch
 	}
 	r.writes.record(s.key, writtenPod, touched)
 	if touches > 0 {
-		log.FromContext(ctx).Info("told the pod of its new configuration", "pod", pod.Name, "hash", s.stream.ConfigHash, "touches", touches)
+		log.FromContext(ctx).Info("told the pod of its new configuration",
+			"pod", pod.Name, "hash", s.stream.ConfigHash, "touches", touches)
 	}
 	return nil
 }

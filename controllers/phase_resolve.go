@@ -13,7 +13,8 @@ import (
 // resolve renders the spec. A spec that cannot be rendered changes nothing: what runs goes on.
 func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
 	if refused := r.refusedToTenants(s.cs); len(refused) > 0 {
-		return stalled(v1alpha1.ReasonTenantRestricted, "the operator runs with --restricted-tenants: remove %s", strings.Join(refused, ", "))
+		return stalled(v1alpha1.ReasonTenantRestricted,
+			"the operator runs with --restricted-tenants: remove %s", strings.Join(refused, ", "))
 	}
 	stream, err := build.New(s.cs, r.Defaults)
 	if err != nil {

@@ -30,7 +30,8 @@ func (r *Reconciler) checkVolume(ctx context.Context, s *scope) error {
 		err := r.Live.Get(ctx, types.NamespacedName{Name: *name}, new(storagev1.StorageClass))
 		if apierrors.IsNotFound(err) {
 			return stalled(v1alpha1.ReasonStorageClassNotFound,
-				"StorageClass %s of PersistentVolumeClaim %s does not exist: create it, or delete the claim and name another in spec.state.volume.storageClassName", *name, s.claim.Name)
+				"StorageClass %s of PersistentVolumeClaim %s does not exist: create it, or delete the claim and name another in "+
+					"spec.state.volume.storageClassName", *name, s.claim.Name)
 		}
 		return nil
 	}
@@ -40,7 +41,8 @@ func (r *Reconciler) checkVolume(ctx context.Context, s *scope) error {
 	}
 	if !slices.ContainsFunc(classes.Items, func(c storagev1.StorageClass) bool { return c.Annotations[defaultClass] == "true" }) {
 		return stalled(v1alpha1.ReasonStorageClassNotFound,
-			"PersistentVolumeClaim %s names no storage class and the cluster has no default one: set spec.state.volume.storageClassName, or spec.state.type None", s.claim.Name)
+			"PersistentVolumeClaim %s names no storage class and the cluster has no default one: "+
+				"set spec.state.volume.storageClassName, or spec.state.type None", s.claim.Name)
 	}
 	return nil
 }

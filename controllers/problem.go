@@ -32,7 +32,8 @@ const (
 
 // stalled says that somebody must act.
 func stalled(reason, format string, args ...any) error {
-	return &phaseError{Problem: status.Problem{Stalled: true, Reason: reason, Message: fmt.Sprintf(format, args...)}, after: retryStalled}
+	p := status.Problem{Stalled: true, Reason: reason, Message: fmt.Sprintf(format, args...)}
+	return &phaseError{Problem: p, after: retryStalled}
 }
 
 // waiting says that what is missing comes by itself.

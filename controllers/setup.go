@@ -32,10 +32,11 @@ import (
 // CacheOptions are what the manager's cache holds: of all kinds the operator's own objects, CertStreams, and the metadata of
 // Secrets, whose names users choose. Namespaces bounds it; none means all.
 func CacheOptions(namespaces []string) cache.Options {
+	ours := labels.Set{labelManagedBy: build.Labels(new(v1alpha1.CertStream))[labelManagedBy]}
 	everything := cache.ByObject{Label: labels.Everything()}
 	secrets := metadataOf(corev1.SchemeGroupVersion.WithKind("Secret"))
 	o := cache.Options{
-		DefaultLabelSelector: labels.SelectorFromSet(labels.Set{labelManagedBy: build.Labels(new(v1alpha1.CertStream))[labelManagedBy]}),
+		DefaultLabelSelector: labels.SelectorFromSet(ours),
 		DefaultTransform:     cache.TransformStripManagedFields(),
 		ByObject:             map[client.Object]cache.ByObject{new(v1alpha1.CertStream): everything, secrets: everything},
 	}
@@ -81,7 +82,8 @@ func (r *Reconciler) index(ctx context.Context, indexer client.FieldIndexer) err
 		indexSecrets: secretNames,
 		indexLogs:    func(cs *v1alpha1.CertStream) []string { return []string{logsDigest(&cs.Spec.Logs)} },
 	} {
-		err := indexer.IndexField(ctx, new(v1alpha1.CertStream), field, func(o client.Object) []string { return of(o.(*v1alpha1.CertStream)) })
+		values := func(o client.Object) []string { return of(o.(*v1alpha1.CertStream)) }
+		err := indexer.IndexField(ctx, new(v1alpha1.CertStream), field, values)
 		if err != nil {
 			return fmt.Errorf("indexing CertStreams by %s: %w", field, err)
 		}
@@ -91,7 +93,7 @@ func (r *Reconciler) index(ctx context.Context, indexer client.FieldIndexer) err
 
 // watch says what wakes the controller.
 func (r *Reconciler) watch(mgr ctrl.Manager, changed <-chan event.GenericEvent) *builder.Builder {
-	secrets := metadataOf(corev1.SchemeGroupVersion.WithKind("Secret"))
+	secrets, written := metadataOf(corev1.SchemeGroupVersion.WithKind("Secret")), predicate.ResourceVersionChangedPredicate{}
 	return ctrl.NewControllerManagedBy(mgr).Named("certstream").
 		For(new(v1alpha1.CertStream), builder.WithPredicates(asked())).
 		Owns(new(appsv1.Deployment)).
@@ -102,7 +104,7 @@ func (r *Reconciler) watch(mgr ctrl.Manager, changed <-chan event.GenericEvent) 
 		Owns(new(networkingv1.NetworkPolicy), builder.OnlyMetadata).
 		Watches(new(corev1.PersistentVolumeClaim), handler.EnqueueRequestsFromMapFunc(byInstance)).
 		Watches(new(corev1.Pod), handler.EnqueueRequestsFromMapFunc(byInstance), builder.WithPredicates(podChanged())).
-		WatchesMetadata(secrets, handler.EnqueueRequestsFromMapFunc(r.bySecret), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
+		WatchesMetadata(secrets, handler.EnqueueRequestsFromMapFunc(r.bySecret), builder.WithPredicates(written)).
 		Watches(new(v1alpha1.CertStream), handler.EnqueueRequestsFromMapFunc(r.neighbours), builder.WithPredicates(logsChanged())).
 		WatchesRawSource(source.Channel(changed, new(handler.EnqueueRequestForObject)))
 }
@@ -113,7 +115,8 @@ func (r *Reconciler) watchOptional(mgr ctrl.Manager, c controller.Controller, ch
 	if err != nil {
 		return fmt.Errorf("making a discovery client: %w", err)
 	}
-	owner := handler.TypedEnqueueRequestForOwner[*metav1.PartialObjectMetadata](mgr.GetScheme(), mgr.GetRESTMapper(), new(v1alpha1.CertStream), handler.OnlyControllerOwner())
+	owner := handler.TypedEnqueueRequestForOwner[*metav1.PartialObjectMetadata](
+		mgr.GetScheme(), mgr.GetRESTMapper(), new(v1alpha1.CertStream), handler.OnlyControllerOwner())
 	r.optional = &optionalKinds{
 		discovery: d, has: make(map[schema.GroupVersionKind]bool),
 		came: func(ctx context.Context, kind schema.GroupVersionKind) error {

@@ -51,18 +51,21 @@ It finds the API server as kubectl does: by --kubeconfig or KUBECONFIG, or by it
 
 func (o *options) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringSliceVar(&o.namespaces, "namespaces", list(os.Getenv("WATCH_NAMESPACE")), "namespaces to watch, separated by commas; none watches all [WATCH_NAMESPACE]")
+	f.StringSliceVar(&o.namespaces, "namespaces", list(os.Getenv("WATCH_NAMESPACE")),
+		"namespaces to watch, separated by commas; none watches all [WATCH_NAMESPACE]")
 	f.BoolVar(&o.leaderElect, "leader-elect", true, "elect a leader among replicas; only the leader reconciles")
 	f.StringVar(&o.leaderElectNamespace, "leader-election-namespace", "", "namespace of the leader's Lease; inside a cluster the operator's own")
 	f.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address of /metrics; 0 switches it off")
 	f.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve metrics by HTTPS to who is authenticated and may get /metrics")
 	f.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 switches it off")
-	f.StringVar(&o.streamerImage, "streamer-image", or(os.Getenv("STREAMER_IMAGE"), "certstream-operator/streamer:"+version), "image of streams whose spec names none [STREAMER_IMAGE]")
+	f.StringVar(&o.streamerImage, "streamer-image", or(os.Getenv("STREAMER_IMAGE"), "certstream-operator/streamer:"+version),
+		"image of streams whose spec names none [STREAMER_IMAGE]")
 	f.BoolVar(&o.restrictedTenants, "restricted-tenants", false, "refuse what lets the author of a CertStream do more than stream: image, env, volumes, ServiceAccount, external Services, private log addresses")
 	f.IntVar(&o.concurrentReconciles, "max-concurrent-reconciles", 8, "CertStreams reconciled at the same time")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.logFormat, "log-format", "json", "json or text")
-	f.StringVar(&o.operatorNamespace, "operator-namespace", os.Getenv("POD_NAMESPACE"), "namespace the operator runs in, which NetworkPolicies of streams admit [POD_NAMESPACE]")
+	f.StringVar(&o.operatorNamespace, "operator-namespace", os.Getenv("POD_NAMESPACE"),
+		"namespace the operator runs in, which NetworkPolicies of streams admit [POD_NAMESPACE]")
 	f.Float32Var(&o.kubeQPS, "kube-api-qps", 100, "requests per second to the API server at most")
 	f.IntVar(&o.kubeBurst, "kube-api-burst", 200, "requests to the API server at once at most")
 }
