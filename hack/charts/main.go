@@ -36,7 +36,7 @@ func run(command string, args []string, swagger, crd string) error {
 	case command == "schemas" && len(args) > 2:
 		return writeSchemas(args[1], swagger, args[2:])
 	}
-	return errors.New("usage: charts [-crd FILE] values CHART...; charts -swagger FILE schemas DIR CRD...")
+	return errors.New("want: values CHART..., or: -swagger FILE schemas DIR CRD...")
 }
 
 // writeValues generates what follows from a chart's values.yaml and values.schema.yaml.

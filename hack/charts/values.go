@@ -136,41 +136,31 @@ func writeValuesSchema(chart, crd string, values []value) error {
 	return writeJSON(filepath.Join(chart, "values.schema.json"), schema)
 }
 
-// fill puts the CertStream's schema in place of `$crd: path`, without the texts of Kubernetes' own types.
-func fill(node any, stream map[string]any) error {
-	switch n := node.(type) {
-	case []any:
-		for _, e := range n {
-			if err := fill(e, stream); err != nil {
-				return err
-			}
-		}
-	case map[string]any:
-		path, ok := n["$crd"].(string)
+// fill puts the CertStream's schema in place of `$crd: path`.
+func fill(schema, stream map[string]any) error {
+	var missing []error
+	visit(schema, func(node map[string]any) {
+		path, ok := node["$crd"].(string)
 		if !ok {
-			for _, e := range n {
-				if err := fill(e, stream); err != nil {
-					return err
-				}
-			}
-			return nil
+			return
 		}
 		part := stream
 		for name := range strings.SplitSeq(path, ".") {
 			properties, _ := part["properties"].(map[string]any)
 			if part, ok = properties[name].(map[string]any); !ok {
-				return fmt.Errorf("$crd: a CertStream has no field %s (of %s)", name, path)
+				missing = append(missing, fmt.Errorf("$crd: a CertStream has no field %s (of %s)", name, path))
+				return
 			}
 		}
-		delete(n, "$crd")
+		delete(node, "$crd")
 		for k, v := range part {
-			// Defaults and bounds of a CertStream's field are not those of a chart's value of the same type.
+			// Default and description of a CertStream's field are not those of a chart's value of the same type.
 			if k != "default" && k != "description" {
-				n[k] = v
+				node[k] = v
 			}
 		}
-	}
-	return nil
+	})
+	return errors.Join(missing...)
 }
 
 // describe puts the comments of values.yaml into the schema, for editors.
