@@ -57,11 +57,15 @@ func startLogs(ctx context.Context, tag string) ([]v1alpha1.CustomLog, error) {
 	if _, err := command(ctx, "", "kubectl", "rollout", "status", "-n", "ct-logs", "deployment/testlog", "--timeout=2m"); err != nil {
 		return nil, err
 	}
-	list, err := get(ctx, logsURL+"/list.json")
-	if err != nil {
-		return nil, err
+	var list []byte
+	var err error
+	for range 100 { // the Service's rules on the node follow a moment later
+		if list, err = get(ctx, logsURL+"/list.json"); err == nil {
+			return customLogs(list)
+		}
+		<-time.After(100 * time.Millisecond)
 	}
-	return customLogs(list)
+	return nil, err
 }
 
 func customLogs(list []byte) ([]v1alpha1.CustomLog, error) {

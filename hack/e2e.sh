@@ -7,10 +7,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
+export KUBE_STATE=${KUBE_STATE:-${TMPDIR:-/tmp}/certstream-e2e} # a cluster beside that of make cluster-up
 . hack/cluster/env.sh
 E2E_DEPTH=${E2E_DEPTH:-1}
-arch=$(go env GOARCH) tag=e2e work=dist/e2e
+arch=$(go env GOARCH) work=dist/e2e
 mkdir -p "$work"
+# Other sources are another version, so that a cluster that is used again runs what is tested.
+tag=e2e-$(git ls-files -co --exclude-standard '*.go' go.sum controllers/build/assets Dockerfile | sort | xargs cat | sha256sum | cut -c1-10)
 say() { printf '== %4d s  %s\n' "$SECONDS" "$*"; }
 
 # --- a cluster ----------------------------------------------------------------

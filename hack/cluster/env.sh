@@ -2,8 +2,9 @@
 # Settings shared by the scripts here; each can be set from outside.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CACHE=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/certstream-operator}
-KUBE_CACHE=${KUBE_CACHE:-$CACHE/cluster}                 # what build.sh makes; safe to keep between runs
+KUBE_CACHE=${KUBE_CACHE:-$CACHE/cluster}              # what build.sh makes; safe to keep between runs
 KUBE_STATE=${KUBE_STATE:-${TMPDIR:-/tmp}/kubecluster} # the running cluster's files; down.sh removes it
+KUBE_CGROUP=/${KUBE_STATE##*/}                        # all that two clusters of one machine would share but for its name
 export CACHE KUBE_CACHE KUBE_STATE
 export PATH="$KUBE_CACHE/bin:$PATH"
 

@@ -74,6 +74,7 @@ apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 failCgroupV1: false     # the host's controllers are mounted as version 1
 cgroupDriver: cgroupfs
+cgroupRoot: $KUBE_CGROUP
 containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
 authentication: {anonymous: {enabled: false}, webhook: {enabled: true}, x509: {clientCAFile: $P/ca.crt}}
 authorization: {mode: Webhook}
@@ -92,6 +93,14 @@ version = 2
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
 T
+
+# --- control group of all pods; version 1 wants CPUs and memory nodes set -------
+for controllers in /sys/fs/cgroup /sys/fs/cgroup/*/; do
+  mkdir -p "$controllers$KUBE_CGROUP" 2>/dev/null || continue
+  for f in cpuset.cpus cpuset.mems; do
+    [[ ! -w $controllers$KUBE_CGROUP/$f ]] || cat "$controllers/$f" >"$controllers$KUBE_CGROUP/$f" || true
+  done
+done
 
 # --- components ---------------------------------------------------------------
 mkdir -p "$S/pids" "$S/stopped"
