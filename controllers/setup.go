@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -21,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
@@ -61,7 +64,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager, o controller.Options) error {
 	if err := r.index(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	c, err := r.watch(mgr, changed).WithOptions(o).Build(r)
+	c, err := r.watch(mgr, changed).WithOptions(patient(o)).Build(r)
 	if err != nil {
 		return fmt.Errorf("building the controller: %w", err)
 	}
@@ -69,6 +72,21 @@ func (r *Reconciler) Setup(mgr ctrl.Manager, o controller.Options) error {
 		return err
 	}
 	return mgr.Add(r.prober)
+}
+
+// How long one reconcile may take, so that one that hangs holds up no other for long, and how soon one that failed is tried again.
+const (
+	reconcileTimeout      = time.Minute
+	firstRetry, lastRetry = 20 * time.Millisecond, time.Minute
+)
+
+// patient adds to the options what every manager of CertStreams wants: caches that are full before a replica becomes the leader,
+// and retries that do not wait for a quarter of an hour.
+func patient(o controller.Options) controller.Options {
+	o.EnableWarmup = new(true)
+	o.ReconciliationTimeout = reconcileTimeout
+	o.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry)
+	return o
 }
 
 // named is a CertStream of which only the name is known.
