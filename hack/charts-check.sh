@@ -34,6 +34,7 @@ kustomize=$(tool kustomize)
 for dir in default prometheus network-policy samples; do
   "$kustomize" build "config/$dir" >"$work/config-$dir.yaml"
 done
+OPERATOR_IMAGE=example.com/operator:1.2.3 STREAMER_IMAGE=example.com/streamer:1.2.3 hack/dist.sh "$work/install.yaml" >/dev/null
 # What the operator makes of CertStreams, as its golden files have it: each holds all objects of one.
 golden=()
 while IFS= read -r file; do golden+=("$file"); done < <(git ls-files 'controllers/build/testdata/golden/*.yaml')
@@ -56,9 +57,10 @@ score() {
   "$kube_score" score --kubernetes-version v1.34 --ignore-container-cpu-limit --exit-one-on-warning --output-format ci \
     --ignore-test container-image-pull-policy --ignore-test container-ephemeral-storage-request-and-limit \
     --ignore-test deployment-has-poddisruptionbudget "$@" >"$work/score" || { grep -v '^\[\(OK\|SKIPPED\)\]' "$work/score"; exit 1; }
-  echo "$(grep -c '^\[OK\]' "$work/score") checks passed: ${*: -1}"
+  echo "$(grep -c '^\[OK\]' "$work/score") checks passed: $(basename "${*: -1}")"
 }
 score "$work/certstream-operator-all.yaml"
+score "$work/config-network-policy.yaml" "$work/install.yaml"
 # Of a stream: one pod, so no second replica, and no rolling update where a volume admits one pod only. The network policy is off
 # unless asked for.
 stream=(--ignore-test deployment-replicas --ignore-test deployment-strategy)

@@ -36,7 +36,7 @@ func run(command string, args []string, swagger, crd string) error {
 	case command == "schemas" && len(args) > 2:
 		return writeSchemas(args[1], swagger, args[2:])
 	}
-	return errors.New("want: values CHART..., or: -swagger FILE schemas DIR CRD...")
+	return errors.New("want: values and charts, or: -swagger FILE schemas DIR and CRDs")
 }
 
 // writeValues generates what follows from a chart's values.yaml and values.schema.yaml.
