@@ -106,13 +106,20 @@ func (r *reader) account() account {
 	return a
 }
 
-// reaches waits until the client has got entries of every log up to its present size.
-func (r *reader) reaches(t *testing.T) {
+// reaches waits until the clients have got entries of every log up to its present size.
+func reaches(t *testing.T, readers []*reader) {
 	t.Helper()
 	want, err := sizes(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, r := range readers {
+		r.reaches(t, want)
+	}
+}
+
+func (r *reader) reaches(t *testing.T, want map[string]uint64) {
+	t.Helper()
 	eventually(t, 2*time.Minute, "reaching the logs' heads", func() error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -151,9 +158,9 @@ func (s *stream) crowd(t *testing.T, each int) []*reader {
 // sum adds up the accounts of clients, after each has reached the logs' present heads.
 func sum(t *testing.T, readers []*reader) account {
 	t.Helper()
+	reaches(t, readers)
 	var all account
 	for _, r := range readers {
-		r.reaches(t)
 		a := r.account()
 		all.messages += a.messages
 		all.missing += a.missing

@@ -47,9 +47,7 @@ func TestAPIServerDown(t *testing.T) {
 	bed.componentVerb(t, "kill", "kube-apiserver")
 	t.Cleanup(func() { _, _ = command(context.Background(), "", bed.component, "start", "kube-apiserver") })
 	pause(t, bed.outage())
-	for _, r := range readers {
-		r.reaches(t)
-	}
+	reaches(t, readers)
 	bed.componentVerb(t, "start", "kube-apiserver")
 	untouched(t, "API server down for "+bed.outage().String(), readers)
 	// The operator finds its way back by itself.

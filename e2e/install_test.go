@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -28,13 +29,13 @@ func TestInstall(t *testing.T) {
 	t.Run("Manifests", func(t *testing.T) {
 		bed.removeOperator(t)
 		began := time.Now()
+		remove := []string{"delete", "-f", "../dist/install.yaml", "--ignore-not-found", "--timeout=2m"}
+		t.Cleanup(func() { _, _ = command(context.Background(), "", "kubectl", remove...) })
 		kubectl(t, "apply", "--server-side", "-f", "../dist/install.yaml")
 		kubectl(t, "rollout", "status", "-n", operatorNamespace, "deployment/"+release, "--timeout=2m")
 		figure(t, "kubectl apply and rollout returned after %.1f s", time.Since(began).Seconds())
 		s := firstCertificate(t, began)
-		uninstalls(t, s, func() {
-			kubectl(t, "delete", "-f", "../dist/install.yaml", "--timeout=2m")
-		})
+		uninstalls(t, s, func() { kubectl(t, remove...) })
 	})
 }
 

@@ -76,7 +76,10 @@ func (b *testbed) testSpec() v1alpha1.CertStreamSpec {
 		Logs: v1alpha1.LogsSpec{
 			List: v1alpha1.LogListSpec{Source: v1alpha1.LogListNone}, Custom: b.logs,
 			AllowPrivateAddresses: true, AllowHTTP: true,
-			Pacing: v1alpha1.PacingSpec{RequestsPerSecond: &requests, PollInterval: &metav1.Duration{Duration: 500 * time.Millisecond}},
+			Pacing: v1alpha1.PacingSpec{
+				RequestsPerSecond: &requests, PollInterval: &metav1.Duration{Duration: 500 * time.Millisecond},
+				PartialTileInterval: &metav1.Duration{Duration: 5 * time.Second},
+			},
 		},
 		Protocols: v1alpha1.ProtocolsSpec{TCP: v1alpha1.TCPSpec{Enabled: &yes}},
 	}
@@ -194,7 +197,9 @@ func statusAt(ctx context.Context, ip string) (*podStatus, error) {
 }
 
 // host is the name that clients reach the stream by.
-func (s *stream) host() string { return "certstream-" + s.name + "." + s.namespace + ".svc.cluster.local" }
+func (s *stream) host() string {
+	return "certstream-" + s.name + "." + s.namespace + ".svc.cluster.local"
+}
 
 // explain logs what there is to know about a stream whose test failed.
 func (s *stream) explain(t *testing.T) {
