@@ -106,6 +106,10 @@ realct: ## Follow CT log servers nobody here wrote, built from their modules.
 e2e: ## Test operator and streamer on a real kubelet: a cluster of its own, or KUBECONFIG's (E2E_DEPTH=2 tests all).
 	@CACHE=$(CACHE) hack/e2e.sh $(ARGS)
 
+.PHONY: scale
+scale: ## Measure the operator with 500 CertStreams on a real API server: API writes, memory, reconciles (minutes).
+	@hack/scale.sh $(ARGS)
+
 .PHONY: bench
 bench: ## Benchmarks of whole paths, each beside a named baseline.
 	@go run ./hack/bench $(ARGS)

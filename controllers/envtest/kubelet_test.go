@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -55,6 +56,8 @@ type manners struct {
 	unready, unbound bool
 	// status changes what a healthy pod says of itself.
 	status func(p *fakePod, says map[string]any)
+	// address gives each pod an address of its own, where its admin port must be served; nil gives all the same.
+	address func(*corev1.Pod) string
 }
 
 // fakePod is a pod that runs.
@@ -134,7 +137,7 @@ func (k *kubelet) reconcile(ctx context.Context, req reconcile.Request) (reconci
 		}
 	}
 	if err := k.run(ctx, current); err != nil {
-		return reconcile.Result{}, ignoreGone(err)
+		return reconcile.Result{RequeueAfter: 100 * time.Millisecond}, ignoreGone(err) // what it mounts may be missing
 	}
 	return reconcile.Result{}, ignoreGone(k.reportDeployment(ctx, d, isReady(current)))
 }
@@ -178,9 +181,13 @@ func (k *kubelet) run(ctx context.Context, pod *corev1.Pod) error {
 	}
 	k.mu.Lock()
 	ready := k.mount(pod, cm.Data["config.yaml"])
+	address := "127.0.0.1"
+	if own := k.manners[pod.Namespace].address; own != nil {
+		address = own(pod)
+	}
 	k.mu.Unlock()
 	before := pod.DeepCopy()
-	pod.Status.Phase, pod.Status.PodIP, pod.Status.PodIPs = corev1.PodRunning, "127.0.0.1", []corev1.PodIP{{IP: "127.0.0.1"}}
+	pod.Status.Phase, pod.Status.PodIP, pod.Status.PodIPs = corev1.PodRunning, address, []corev1.PodIP{{IP: address}}
 	pod.Status.Conditions = []corev1.PodCondition{
 		{Type: corev1.PodScheduled, Status: corev1.ConditionTrue},
 		{Type: corev1.PodReady, Status: conditionStatus(ready), LastTransitionTime: pod.CreationTimestamp},

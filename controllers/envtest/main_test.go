@@ -40,6 +40,7 @@ type apiServer struct {
 	client client.Client
 	// kubelet stands for all that runs pods.
 	kubelet *kubelet
+	env     *envtest.Environment
 }
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -84,7 +85,7 @@ func start(env *envtest.Environment) (*apiServer, error) {
 		return nil, err
 	}
 	cfg.QPS = -1
-	s := &apiServer{config: cfg, scheme: runtime.NewScheme()}
+	s := &apiServer{config: cfg, scheme: runtime.NewScheme(), env: env}
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme, v1alpha1.AddToScheme, apiextensionsv1.AddToScheme,
 	} {
