@@ -16,8 +16,8 @@ import (
 
 // Options say how pods are asked. What is zero gets its default.
 type Options struct {
-	// Interval is the time between two questions to a pod, 20 s, spread by Jitter, a tenth of it; Timeout how long an answer
-	// may take, 3 s.
+	// Interval is the time between two questions to a pod, 20 s, spread by Jitter, a tenth of it, or less than 0 for none;
+	// Timeout how long an answer may take, 3 s.
 	Interval, Timeout time.Duration
 	Jitter            float64
 	// Workers is how many pods are asked at a time, 16; MaxBytes how long an answer may be, 8 MiB.
@@ -242,5 +242,5 @@ func (p *Prober) figuresMatter(t *target, now time.Time) bool {
 
 // spread is the interval, a little more or less.
 func (p *Prober) spread() time.Duration {
-	return time.Duration(float64(p.options.Interval) * (1 + p.options.Jitter*(2*rand.Float64()-1)))
+	return time.Duration(float64(p.options.Interval) * (1 + max(p.options.Jitter, 0)*(2*rand.Float64()-1)))
 }

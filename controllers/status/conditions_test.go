@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -120,9 +119,7 @@ func stalledPodPhases() []phaseOfLife {
 		{"admission", noPod(refusedBy(`pods "certstream-main-7f-x2" is forbidden: violates PodSecurity "restricted:latest": hostPort`)), none("PodRefused")},
 		{"never ready", func(o *status.Observed) {
 			unready(runningFor(time.Hour))(o)
-			o.Deployment.Status.Conditions = []appsv1.DeploymentCondition{{
-				Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Reason: "ProgressDeadlineExceeded",
-			}}
+			overdue(o)
 		}, down("PodNotReady")},
 	}
 	var all []phaseOfLife

@@ -22,6 +22,9 @@ func Events(before, after v1alpha1.CertStreamStatus) []Event {
 			continue
 		}
 		e := Event{Type: EventType(c.Reason), Reason: c.Reason, Message: c.Message}
+		if c.Type == v1alpha1.ConditionStalled {
+			e.Type = corev1.EventTypeWarning
+		}
 		if !told[e] {
 			told[e] = true
 			e.Action = action(c.Type)
@@ -44,7 +47,7 @@ func worthTelling(before, c *metav1.Condition) bool {
 		return false
 	case c.Type == v1alpha1.ConditionReconciling: // Ready says the same
 		return false
-	case c.Type == v1alpha1.ConditionSuspended:
+	case c.Type == v1alpha1.ConditionSuspended, c.Type == v1alpha1.ConditionStalled:
 		return true
 	case c.Status == metav1.ConditionUnknown:
 		return c.Reason == v1alpha1.ReasonStatusUnreadable

@@ -29,6 +29,7 @@ func TestEvents(t *testing.T) {
 			"Normal Reloaded Reload", "Normal LogsFollowed Ingest"}},
 		"crashes":           {at(), at(crash), []string{"Warning PodCrashing Reconcile"}},
 		"crashes as before": {at(crash), at(unready(runningFor(-24*time.Hour), crashed(4, 1, "Error", ""))), nil},
+		"overdue":           {at(unready(runningFor(-24 * time.Hour))), at(unready(runningFor(-24*time.Hour)), overdue), []string{"Warning PodNotReady Reconcile"}},
 		"cannot be read":    {at(), at(unread), []string{"Warning StatusUnreadable Reload"}},
 		"logs fail":         {at(), at(someFail), []string{"Warning SomeLogsFailing Ingest"}},
 		"logs fail no more": {at(someFail), at(), []string{"Normal LogsFollowed Ingest"}},

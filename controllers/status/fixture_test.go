@@ -199,6 +199,13 @@ func successor(o *status.Observed) {
 	o.Deployment.Status.Replicas, o.Deployment.Status.UpdatedReplicas = 2, 1
 }
 
+// overdue has the Deployment give up waiting.
+func overdue(o *status.Observed) {
+	o.Deployment.Status.Conditions = append(o.Deployment.Status.Conditions, appsv1.DeploymentCondition{
+		Type: appsv1.DeploymentProgressing, Status: corev1.ConditionFalse, Reason: "ProgressDeadlineExceeded",
+	})
+}
+
 // golden compares a text with a file.
 func golden(t *testing.T, name, got string) {
 	t.Helper()

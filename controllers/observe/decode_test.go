@@ -1,0 +1,183 @@
+package observe
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
+	"github.com/certstream-operator/certstream-operator/streamer/serve"
+)
+
+// realStatus is a /status as the streamer writes it.
+func realStatus() serve.Status {
+	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	return serve.Status{
+		Version: "1.2.3", Revision: "abc", StartedAt: at, UptimeSeconds: 60, Draining: true,
+		Config: serve.ConfigStatus{
+			Path: "/etc/certstream/config/config.yaml", Hash: "running", LoadedAt: at, LastError: "port: want a number", LastErrorAt: at,
+			RejectedHash: "rejected", RestartNeeded: []string{"port"}, Warnings: []string{"limits.per_ip counts a proxy"},
+		},
+		LogList: serve.LogListStatus{Selected: 3, Sources: []serve.LogSource{{Name: "google", Error: "503"}}, Error: "503"},
+		State:   serve.StateStatus{Dir: "/var/lib/certstream", LastError: "no space left on device"},
+		Logs: []serve.LogStatus{
+			{Name: "Argon 2026h1", State: "following", Status: serve.Healthy, Breaker: "closed", LagEntries: 12, LagSeconds: 1.5, LastErrorKind: "timeout"},
+			{Name: "Nimbus 2026", State: "failing", Status: serve.Degraded, Breaker: "closed", LastError: "once", LastErrorKind: "timeout"},
+			{Name: "Wyvern 2026h2", State: "failing", Status: serve.Unhealthy, Breaker: "open", LastError: "<html>", LastErrorKind: "server_error"},
+			{Name: "Sphinx 2026h2", State: "failing", Status: serve.Degraded, Breaker: "half_open", LastErrorKind: "of another version"},
+		},
+		Clients:          []serve.ClientsCount{{Protocol: "ws", Stream: "lite", Count: 3}, {Protocol: "sse", Stream: "full", Count: 4}},
+		EntriesPerSecond: 311.5,
+	}
+}
+
+func encoded(t testing.TB, s serve.Status) string {
+	t.Helper()
+	text, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestDecodeARealStatus(t *testing.T) {
+	got, err := decode(strings.NewReader(encoded(t, realStatus())), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Report{
+		Version: "1.2.3", ConfigHash: "running", ConfigError: "port: want a number", RejectedHash: "rejected",
+		RestartNeeded: []string{"port"}, Warnings: []string{"limits.per_ip counts a proxy"}, Draining: true,
+		Logs: []Log{
+			{Name: "Argon 2026h1", State: "following", Status: "healthy", LagEntries: 12, LagSeconds: 1.5},
+			{Name: "Nimbus 2026", State: "failing", Status: "degraded"},
+			{Name: "Wyvern 2026h2", State: "failing", Status: "unhealthy", Failing: true, ErrorKind: "server_error"},
+			{Name: "Sphinx 2026h2", State: "failing", Status: "degraded", Failing: true, ErrorKind: "error"},
+		},
+		ListFailing: true, StateFailing: true, EntriesPerSecond: 311.5, Clients: 7,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Every class of error that the streamer has is known here.
+func TestErrorKindsOfTheStreamer(t *testing.T) {
+	for _, kind := range []ctlog.Kind{
+		ctlog.RateLimited, ctlog.Forbidden, ctlog.NotYet, ctlog.ServerError, ctlog.Timeout, ctlog.Network, ctlog.TLS, ctlog.Redirected,
+		ctlog.Malformed, ctlog.BadSignature, ctlog.BadProof, ctlog.NoProof, ctlog.Refused,
+	} {
+		if got := errorKind(string(kind)); got != string(kind) {
+			t.Errorf("%s becomes %s", kind, got)
+		}
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		body string
+		want error
+	}{
+		"nothing":        {"", nil},
+		"a page":         {"<html>", nil},
+		"half an answer": {`{"version": "1", "logs": [`, nil},
+		"another type":   {`[1, 2]`, nil},
+		"wrong field":    {`{"version": 1}`, nil},
+		"another's JSON": {`{"status": "ok"}`, BadAnswer},
+		"too much":       {`{"version": "` + strings.Repeat("x", 1000) + `"}`, TooLarge},
+	} {
+		got, err := decode(strings.NewReader(c.body), 500)
+		if err == nil || got != nil || c.want != nil && !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+}
+
+// What a pod answers is cut to size.
+func TestDecodeBounds(t *testing.T) {
+	s := realStatus()
+	s.Version = strings.Repeat("v", 1000)
+	s.Config.LastError = strings.Repeat("é\n", 10000)
+	s.Config.Warnings = make([]string, 1000)
+	s.Logs = make([]serve.LogStatus, 5000)
+	s.Logs[0] = serve.LogStatus{Name: "a\x00\u202eb" + strings.Repeat("c", 500), State: "hacking", Status: "fine", LagSeconds: 1e300}
+	s.Clients = []serve.ClientsCount{{Count: -5}, {Count: 1 << 62}, {Count: 1 << 62}}
+	s.EntriesPerSecond = -1
+	got, err := decode(strings.NewReader(encoded(t, s)), 8<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkBounds(t, got)
+	first := got.Logs[0]
+	if !strings.HasPrefix(first.Name, "a  bc") || first.State != "" || first.Status != "" || first.LagSeconds != 1e9 || got.Clients != 1e9 || got.EntriesPerSecond != 0 {
+		t.Errorf("%+v, %d clients, %g entries/s", first, got.Clients, got.EntriesPerSecond)
+	}
+}
+
+func checkBounds(t testing.TB, r *Report) {
+	t.Helper()
+	texts := append([]string{r.ConfigError}, append(r.Warnings, r.RestartNeeded...)...)
+	names := []string{r.Version, r.ConfigHash, r.RejectedHash}
+	for _, l := range r.Logs {
+		names = append(names, l.Name, l.State, l.Status, l.ErrorKind)
+		if !(l.LagSeconds >= 0 && l.LagSeconds <= 1e9) || l.ErrorKind != "" && !l.Failing {
+			t.Fatalf("log %+v", l)
+		}
+	}
+	for bound, all := range map[int][]string{128: names, 1024: texts} {
+		for _, text := range all {
+			if len([]rune(text)) > bound || strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsPrint(c) }) {
+				t.Fatalf("%q is too long or not printable", text)
+			}
+		}
+	}
+	if len(r.Logs) > 2000 || len(r.Warnings) > 16 || len(r.RestartNeeded) > 16 || r.Clients < 0 || !(r.EntriesPerSecond >= 0) {
+		t.Fatalf("%d logs, %d warnings, %d clients, %g entries/s", len(r.Logs), len(r.Warnings), r.Clients, r.EntriesPerSecond)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(encoded(f, realStatus()))
+	f.Add(`{"version":"1","logs":[{"name":"\u0000","lag_seconds":1e999}]}`)
+	f.Add(`{"version":"1","clients":[{"count":9223372036854775807},{"count":9223372036854775807}]}`)
+	f.Add(`{"config":{"hash":"\ud800","warnings":[null]},"logs":null}`)
+	f.Add(`{"version":"1"}{"version":"2"}`)
+	f.Add(strings.Repeat(`[`, 20000))
+	f.Fuzz(func(t *testing.T, body string) {
+		r, err := decode(strings.NewReader(body), 1<<20)
+		if err != nil {
+			if r != nil {
+				t.Fatalf("%v with %v", r, err)
+			}
+			return
+		}
+		checkBounds(t, r)
+		if !r.sameNews(r) {
+			t.Fatal("a report differs from itself")
+		}
+	})
+}
+
+func TestIngestion(t *testing.T) {
+	good, bad, new := Log{State: "following"}, Log{State: "failing", Failing: true}, Log{State: "starting"}
+	for name, c := range map[string]struct {
+		logs []Log
+		want Ingestion
+	}{
+		"none":                    {nil, IngestionNone},
+		"starting":                {[]Log{new, new}, IngestionStarting},
+		"starting and failing":    {[]Log{new, bad}, IngestionStarting},
+		"failing":                 {[]Log{bad, bad}, IngestionFailing},
+		"one flows":               {[]Log{bad, good, new}, IngestionFlowing},
+		"one failed a moment ago": {[]Log{{State: "failing"}}, IngestionFlowing},
+	} {
+		if got := (&Report{Logs: c.logs}).Ingestion(); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
