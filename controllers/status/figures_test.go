@@ -79,7 +79,7 @@ func TestSignificant(t *testing.T) {
 		"two clients more than ten": {nil, func(f *v1alpha1.Figures) { f.Clients = 12 }, false},
 		"three more than ten":       {nil, func(f *v1alpha1.Figures) { f.Clients = 13 }, true},
 		"lag that keeps up":         {func(f *v1alpha1.Figures) { f.LagSeconds = 0 }, func(f *v1alpha1.Figures) { f.LagSeconds = 10 }, false},
-		"lag that does not":         {nil, func(f *v1alpha1.Figures) { f.LagSeconds = 13 }, true},
+		"lag that does not":         {nil, func(f *v1alpha1.Figures) { f.LagSeconds = 14 }, true},
 		"lag over a minute":         {func(f *v1alpha1.Figures) { f.LagSeconds = 58 }, func(f *v1alpha1.Figures) { f.LagSeconds = 62 }, true},
 		"a log more":                {nil, func(f *v1alpha1.Figures) { f.Logs.Followed++ }, true},
 		"a log lags":                {nil, func(f *v1alpha1.Figures) { f.Logs.Lagging++ }, true},

@@ -25,7 +25,7 @@ func Significant(published, now v1alpha1.Figures) bool {
 	a, b := published.Logs, now.Logs
 	return a.Followed != b.Followed || a.Lagging != b.Lagging || a.Failing != b.Failing || !sameProblems(a.Worst, b.Worst) ||
 		(published.LagSeconds > laggingAfter) != (now.LagSeconds > laggingAfter) ||
-		differ(max(published.LagSeconds, keepsUp), max(now.LagSeconds, keepsUp), 0) ||
+		differ(max(published.LagSeconds, keepsUp), max(now.LagSeconds, keepsUp), 1) ||
 		differ(published.EntriesPerSecond, now.EntriesPerSecond, 1) ||
 		differ(published.Clients, now.Clients, 0)
 }
