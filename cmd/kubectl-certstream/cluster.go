@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,6 +28,8 @@ type cluster struct {
 	namespace string
 	// dial connects to a port of a pod.
 	dial func(ctx context.Context, pod *corev1.Pod, port int32) (net.Conn, error)
+	// pollInterval is how often a wait looks again.
+	pollInterval time.Duration
 }
 
 // openCluster prepares what the flags name. Nothing is asked of the server yet.
@@ -48,7 +51,7 @@ func openCluster(flags *genericclioptions.ConfigFlags) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &cluster{Client: c, namespace: namespace, dial: forwarder{config}.dial}, nil
+	return &cluster{Client: c, namespace: namespace, dial: forwarder{config}.dial, pollInterval: time.Second}, nil
 }
 
 func userAgent() string {

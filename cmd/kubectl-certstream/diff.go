@@ -125,8 +125,9 @@ func advance(e edit, a, b int) (int, int) {
 
 // extent is a range of lines; an empty one is named by the line before it.
 func extent(from, to int) string {
-	if from == to {
+	size := to - from
+	if size == 0 {
 		from--
 	}
-	return fmt.Sprintf("%d,%d", from, to-from)
+	return fmt.Sprintf("%d,%d", from, size)
 }

@@ -51,11 +51,13 @@ func (f forwarder) dial(ctx context.Context, pod *corev1.Pod, port int32) (net.C
 	select {
 	case <-ready:
 		return t.connect(ctx, forward)
-	case <-life.Done():
 	case <-ctx.Done():
+		stop() // and no wait: what it dials cannot be interrupted, and ends when the server answers or the process does
+		return nil, fmt.Errorf("port-forward to pod %s: %w", pod.Name, context.Cause(ctx))
+	case <-life.Done():
+		t.running.Wait()
+		return nil, fmt.Errorf("port-forward to pod %s: %w", pod.Name, t.failure())
 	}
-	t.close()
-	return nil, fmt.Errorf("port-forward to pod %s: %w", pod.Name, errors.Join(ctx.Err(), t.failure()))
 }
 
 // prepare makes a tunnel speak WebSocket, and SPDY where a server or a proxy before it does not understand that.

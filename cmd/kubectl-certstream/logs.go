@@ -69,5 +69,9 @@ func (c *cluster) streamer(ctx context.Context, name string) (*serve.Status, err
 	if pod == nil {
 		return nil, fmt.Errorf("CertStream %s: %w; kubectl certstream status %s says why", cs.Name, errNoPod, cs.Name)
 	}
-	return c.report(ctx, pod)
+	s, err := c.report(ctx, pod)
+	if err != nil {
+		return nil, fmt.Errorf("asking pod %s: %w", pod.Name, err)
+	}
+	return s, nil
 }

@@ -28,15 +28,18 @@ func run(args []string) int {
 	defer stop()
 	// A reader of our output that goes away shows as EPIPE, which is no failure.
 	signal.Ignore(syscall.SIGPIPE)
+	return newPlugin(genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}).run(ctx, args)
+}
 
-	p := newPlugin(genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr})
+// run is one command, and its exit code.
+func (p *plugin) run(ctx context.Context, args []string) int {
 	root := p.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil || errors.Is(err, syscall.EPIPE) || errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return 0
 	}
-	fmt.Fprintln(os.Stderr, "error:", explain(err))
+	fmt.Fprintln(p.streams.ErrOut, "error:", explain(err))
 	if errors.As(err, new(usageError)) || errors.As(err, new(tail.UsageError)) {
 		return exitUsage
 	}

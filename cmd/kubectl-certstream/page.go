@@ -189,7 +189,10 @@ func span(seconds float64) string {
 
 // rate is a number per second, with as many decimals as matter.
 func rate(n float64) string {
-	if n < 9.95 && n > 0 {
+	switch {
+	case n > 0 && n < 0.05:
+		return "<0.1"
+	case n > 0 && n < 9.95:
 		return fmt.Sprintf("%.1f", n)
 	}
 	return fmt.Sprintf("%.0f", n)

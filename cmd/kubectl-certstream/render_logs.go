@@ -65,7 +65,7 @@ func complaints(p *page, l *serve.LogStatus) (all []string) {
 	if l.Misbehaviours > 0 {
 		all = append(all, "it has contradicted itself "+counted(l.Misbehaviours, "time", "times"))
 	}
-	if l.LastError != "" && l.State == "failing" || l.Breaker != "closed" {
+	if l.LastError != "" && (l.State == "failing" || l.Breaker != "closed") {
 		all = append(all, fmt.Sprintf("%s %s ago: %s", l.LastErrorKind, p.since(l.LastErrorAt), l.LastError))
 	}
 	if l.Unverified != "" {

@@ -132,9 +132,7 @@ func renderConditions(p *page, conditions []metav1.Condition) {
 		p.row(2, []int{widest, 7, 8, 40}, []cell{
 			painted(verdict(c), c.Type), text(string(c.Status)), text(p.since(c.LastTransitionTime.Time)), text(c.Reason),
 		})
-		if verdict(c) != green || c.Type == v1alpha1.ConditionReady {
-			p.wrap(4, plain, c.Message)
-		}
+		p.wrap(4, plain, c.Message)
 	}
 }
 

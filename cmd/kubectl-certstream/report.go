@@ -37,15 +37,15 @@ func (c *cluster) report(ctx context.Context, pod *corev1.Pod) (*serve.Status, e
 	}
 	response, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("asking pod %s: %w", pod.Name, errors.Unwrap(err)) // the outer error holds a URL that is none
+		return nil, errors.Unwrap(err) // the outer error holds a URL that is none
 	}
 	defer func() { _ = response.Body.Close() }() // nothing to lose: it is only read
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("asking pod %s: its admin port answers %s", pod.Name, response.Status)
+		return nil, fmt.Errorf("its admin port answers %s", response.Status)
 	}
 	var status serve.Status
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxReport)).Decode(&status); err != nil {
-		return nil, fmt.Errorf("asking pod %s: %w", pod.Name, err)
+		return nil, fmt.Errorf("what its admin port says is no status: %w", err)
 	}
 	return &status, nil
 }

@@ -23,9 +23,6 @@ cursors.`
 const restartExamples = `  kubectl certstream restart main
   kubectl certstream restart main --wait --timeout 2m`
 
-// pollInterval is how often a wait looks again.
-const pollInterval = time.Second
-
 func (p *plugin) restart() *cobra.Command {
 	var waits bool
 	var timeout time.Duration
@@ -95,7 +92,7 @@ func (c *cluster) podUIDs(ctx context.Context, cs *v1alpha1.CertStream) ([]types
 // awaitReplacement returns the name of a ready pod that is none of the old ones, once those are gone.
 func (c *cluster) awaitReplacement(ctx context.Context, cs *v1alpha1.CertStream, old []types.UID, timeout time.Duration) (ready string, err error) {
 	var seen string
-	err = wait.PollUntilContextTimeout(ctx, pollInterval, timeout, true, func(ctx context.Context) (bool, error) {
+	err = wait.PollUntilContextTimeout(ctx, c.pollInterval, timeout, true, func(ctx context.Context) (bool, error) {
 		pods, err := c.pods(ctx, cs)
 		if err != nil {
 			seen = err.Error()

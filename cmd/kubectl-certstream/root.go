@@ -45,6 +45,12 @@ func (p *plugin) root() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          args(cobra.NoArgs),
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cmd.ValidateFlagGroups(); err != nil {
+				return usageError{err}
+			}
+			return nil
+		},
 	}
 	root.SetIn(p.streams.In)
 	root.SetOut(p.streams.Out)

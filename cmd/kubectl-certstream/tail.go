@@ -55,7 +55,7 @@ func (p *plugin) tail() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.tail(cmd.Context(), cs, &f, protocol, cmd.ErrOrStderr())
+			return c.tail(cmd, cs, &f, protocol)
 		},
 	}
 	f.Add(cmd)
@@ -66,8 +66,9 @@ func (p *plugin) tail() *cobra.Command {
 }
 
 // tail shows the stream. What no second attempt would change ends it.
-func (c *cluster) tail(ctx context.Context, cs *v1alpha1.CertStream, f *tail.Flags, protocol string, errs io.Writer) error {
-	ctx, giveUp := context.WithCancelCause(ctx)
+func (c *cluster) tail(cmd *cobra.Command, cs *v1alpha1.CertStream, f *tail.Flags, protocol string) error {
+	errs := cmd.ErrOrStderr()
+	ctx, giveUp := context.WithCancelCause(cmd.Context())
 	defer giveUp(nil)
 	o, err := f.Options()
 	if err != nil {
@@ -87,7 +88,7 @@ func (c *cluster) tail(ctx context.Context, cs *v1alpha1.CertStream, f *tail.Fla
 	if cs.Spec.TLS != nil && !f.Insecure {
 		o.TLS = c.verification(ctx, cs, o.TLS, giveUp, errs)
 	}
-	return f.Run(ctx, "kubectl certstream tail", o)
+	return f.Run(ctx, "kubectl certstream tail", o, cmd.OutOrStdout(), errs)
 }
 
 // dialStream connects to the pod that is ready now, whichever that is.

@@ -52,7 +52,7 @@ func runTail(cmd *cobra.Command, f *tail.Flags) error {
 	if err == nil {
 		version, _ := build()
 		o.UserAgent = "certstream-operator-tail/" + version
-		err = f.Run(cmd.Context(), "streamer tail", o)
+		err = f.Run(cmd.Context(), "streamer tail", o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 	}
 	if errors.As(err, new(tail.UsageError)) {
 		return usageError{err}

@@ -44,10 +44,10 @@ type Options struct {
 	Color string
 }
 
-// New makes a printer for a file, such as os.Stdout. Each line goes out with one write.
-func New(f *os.File, o Options) (*Printer, error) {
-	p := &Printer{w: f}
-	if term.IsTerminal(int(f.Fd())) {
+// New makes a printer for a writer, such as os.Stdout. Each line goes out with one write.
+func New(w io.Writer, o Options) (*Printer, error) {
+	p := &Printer{w: w}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		p.width = func() int {
 			width, _, err := term.GetSize(int(f.Fd()))
 			if err != nil || width <= 0 {

@@ -86,18 +86,18 @@ func (f *Flags) Options() (client.Options, error) {
 	return o, nil
 }
 
-// Run shows the stream until it ends for good, the context does, or nobody reads the output any more. Name stands before what
-// is said on standard error.
-func (f *Flags) Run(ctx context.Context, name string, o client.Options) error {
+// Run shows the stream on out until it ends for good, the context does, or nobody reads the output any more. What is no part of
+// the output goes to errs, after the name.
+func (f *Flags) Run(ctx context.Context, name string, o client.Options, out, errs io.Writer) error {
 	c, err := client.New(o)
 	if err != nil {
 		return UsageError{err}
 	}
-	printer, err := terminal.New(os.Stdout, terminal.Options{Color: f.Color})
+	printer, err := terminal.New(out, terminal.Options{Color: f.Color})
 	if err != nil {
 		return UsageError{err}
 	}
-	t := tailer{name: name, flags: f, printer: printer, out: os.Stdout, errs: os.Stderr}
+	t := tailer{name: name, flags: f, printer: printer, out: out, errs: errs}
 	for message, err := range c.Messages(ctx) {
 		if err != nil {
 			return cmp.Or(context.Cause(ctx), err)
