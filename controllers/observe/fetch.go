@@ -41,7 +41,7 @@ func (p *Prober) fetch(ctx context.Context, url string) (*Report, error) {
 	if err != nil {
 		return nil, failureOf(err, Unreachable)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
 		return nil, BadStatus
 	}

@@ -100,10 +100,8 @@ func stalledPodPhases() []phaseOfLife {
 		{"crash loop, out of memory", unready(waiting("CrashLoopBackOff", ""), crashed(4, 137, "OOMKilled", "")), down("PodCrashing")},
 		{"crash loop, running for a moment", unready(runningFor(2*time.Second), crashed(4, 2, "Error", "config: port: taken\n")), down("PodCrashing")},
 		{"crash loop, just ended", unready(corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 3, Message: "state: locked"}}, crashed(2, 3, "", "")), down("PodCrashing")},
-		{"crash loop, only a log to tell", func(o *status.Observed) {
-			unready(waiting("CrashLoopBackOff", ""), crashed(4, 1, "Error", "a log said: <script>"))(o)
-			o.Pods[0].Spec.Containers[0].TerminationMessagePolicy = corev1.TerminationMessageFallbackToLogsOnError
-		}, down("PodCrashing")},
+		{"crash loop, only a log to tell", lastLog("a log said: <script>"), down("PodCrashing")},
+		{"crash loop, a log and its last line", lastLog("level=WARN msg=\"a log said: <script>\"\nstreamer: state: the directory is locked\n"), down("PodCrashing")},
 		{"Secret missing", unready(waiting("CreateContainerConfigError", `secret "proxy" not found`)), down("SecretNotFound")},
 		{"Secret lacks a key", unready(waiting("CreateContainerConfigError", "couldn't find key password in Secret ct/proxy")), down("SecretInvalid")},
 		{"ConfigMap missing", unready(waiting("CreateContainerConfigError", `configmap "extra" not found`)), down("ConfigMapNotFound")},

@@ -126,13 +126,22 @@ func crashing(v *view, c *corev1.ContainerStatus) *Problem {
 		c.Name, how, v.Stream.Namespace, v.name(), c.Name)
 }
 
-// terminationMessage is what the container wrote for this purpose. The end of its log, which a container may have instead, can
-// hold what a CT log sent.
+// exitLine begins the line that the streamer writes when it ends with an error.
+const exitLine = "streamer: "
+
+// terminationMessage is what the container wrote for this purpose. Where that is the end of its log, only the streamer's own last
+// line counts: lines of a log can hold what a CT log sent.
 func terminationMessage(pod *corev1.Pod, name string, last *corev1.ContainerStateTerminated) string {
+	message := last.Message
 	for _, c := range append(append([]corev1.Container{}, pod.Spec.InitContainers...), pod.Spec.Containers...) {
 		if c.Name == name && c.TerminationMessagePolicy == corev1.TerminationMessageFallbackToLogsOnError {
-			return ""
+			lines := strings.Split(strings.TrimSpace(message), "\n")
+			own, found := strings.CutPrefix(lines[len(lines)-1], exitLine)
+			if !found {
+				return ""
+			}
+			message = own
 		}
 	}
-	return quoted(last.Message, "")
+	return quoted(message, "")
 }

@@ -199,6 +199,14 @@ func successor(o *status.Observed) {
 	o.Deployment.Status.Replicas, o.Deployment.Status.UpdatedReplicas = 2, 1
 }
 
+// lastLog has the pod crash, with the end of its log as the kubelet keeps it.
+func lastLog(message string) change {
+	return func(o *status.Observed) {
+		unready(waiting("CrashLoopBackOff", ""), crashed(4, 1, "Error", message))(o)
+		o.Pods[0].Spec.Containers[0].TerminationMessagePolicy = corev1.TerminationMessageFallbackToLogsOnError
+	}
+}
+
 // overdue has the Deployment give up waiting.
 func overdue(o *status.Observed) {
 	o.Deployment.Status.Conditions = append(o.Deployment.Status.Conditions, appsv1.DeploymentCondition{
