@@ -103,7 +103,7 @@ func (c *cluster) find(ctx context.Context, name string) (*v1alpha1.CertStream, 
 	}
 	var cs v1alpha1.CertStream
 	err := c.Get(ctx, c.key(name), &cs)
-	if apierrors.IsNotFound(err) && !noResource(err) {
+	if apierrors.IsNotFound(err) {
 		return nil, c.missing(ctx, name)
 	}
 	return &cs, err
@@ -126,6 +126,9 @@ func (c *cluster) only(ctx context.Context) (string, error) {
 // missing says that there is no CertStream of the name, and which there are.
 func (c *cluster) missing(ctx context.Context, name string) error {
 	names, err := c.names(ctx)
+	if noResource(err) {
+		return err
+	}
 	if err != nil || len(names) == 0 {
 		return fmt.Errorf("namespace %s has no CertStream %s (-n chooses another namespace)", c.namespace, name)
 	}
