@@ -2,6 +2,7 @@ package build
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -57,12 +58,12 @@ func cases(t testing.TB) map[string]string {
 // decoded is an object as it goes to the API server.
 func decoded(t testing.TB, o Object) *unstructured.Unstructured {
 	t.Helper()
-	encoded, err := yaml.Marshal(o.Apply)
+	encoded, err := json.Marshal(o.Apply)
 	if err != nil {
 		t.Fatal(err)
 	}
 	u := new(unstructured.Unstructured)
-	if err := yaml.Unmarshal(encoded, &u.Object); err != nil {
+	if err := u.UnmarshalJSON(encoded); err != nil {
 		t.Fatal(err)
 	}
 	return u
@@ -161,7 +162,7 @@ func TestSameBytesTwice(t *testing.T) {
 func TestBuildersLeaveTheSpecAlone(t *testing.T) {
 	for name, text := range cases(t) {
 		s := stream(t, text)
-		before := s.CertStream.DeepCopy()
+		before := s.DeepCopy()
 		for _, o := range Objects(s) {
 			if o.Apply != nil {
 				decoded(t, o)

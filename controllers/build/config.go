@@ -200,7 +200,7 @@ func (t *translation) network() {
 func (t *translation) protocols() {
 	p := t.spec.Protocols
 	t.Port = int(p.Port)
-	to := &t.Config.Protocols
+	to := &t.Protocols
 	set(&to.WebSocket, p.WebSocket.Enabled, same)
 	set(&to.SSE, p.SSE.Enabled, same)
 	set(&to.TCP, p.TCP.Enabled, same)

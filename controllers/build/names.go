@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	// ContainerName is the streamer's in its pod, AdminPort the port of its metrics, status and probes.
+	// ContainerName is the streamer's in its pod.
 	ContainerName = "streamer"
-	AdminPort     = 9090
+	// AdminPort is the port of its metrics, status and probes.
+	AdminPort = 9090
 
 	// AnnotationConfigHash is put on pods, so that the kubelet looks at the ConfigMap at once. It is no part of the pod template:
 	// it comes and goes without a restart.
