@@ -89,6 +89,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := errors.Join(transientIn(err), r.writeStatus(ctx, s, problems)); err != nil {
 		return ctrl.Result{}, err
 	}
+	after = soonest(after, status.Recheck(s.observed(nil, r.now())))
 	return ctrl.Result{RequeueAfter: soonest(requeue, after)}, nil
 }
 
