@@ -149,8 +149,17 @@ func (s *stream) crowd(t *testing.T, each int) []*reader {
 			read(t, client.Options{URL: "http://" + s.host() + ":8080"}),
 			read(t, client.Options{URL: "tcp://" + s.host() + ":8081"}))
 	}
+	refused := 0
 	for _, r := range readers {
 		r.first()
+		// Where the pod is ready the node's own rules for the Service may follow a moment later.
+		r.mu.Lock()
+		refused += len(r.lost)
+		r.lost = nil
+		r.mu.Unlock()
+	}
+	if refused > 0 {
+		t.Logf("%d attempts of %d clients before all were in", refused, len(readers))
 	}
 	return readers
 }
@@ -172,20 +181,25 @@ func sum(t *testing.T, readers []*reader) account {
 	return all
 }
 
-// probe opens connections to an address until it is stopped, and then tells the longest time in which none was accepted.
-func probe(t *testing.T, address string) (stop func() time.Duration) {
+// probe opens connections to an address until it is stopped, and then tells the longest time in which none was accepted, and how
+// many were not.
+func probe(t *testing.T, address string) (stop func() (longest time.Duration, refused int)) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var longest time.Duration
+	refused := 0
 	var done sync.WaitGroup
 	done.Go(func() {
 		last := time.Now()
 		for ctx.Err() == nil {
-			dialer := net.Dialer{Timeout: 200 * time.Millisecond}
+			dialer := net.Dialer{Timeout: time.Second}
 			conn, err := dialer.DialContext(ctx, "tcp", address)
-			if err == nil {
+			switch {
+			case err == nil:
 				conn.Close()
 				longest, last = max(longest, time.Since(last)), time.Now()
+			case ctx.Err() == nil:
+				refused++
 			}
 			select {
 			case <-ctx.Done():
@@ -194,9 +208,9 @@ func probe(t *testing.T, address string) (stop func() time.Duration) {
 		}
 	})
 	t.Cleanup(func() { cancel(); done.Wait() })
-	return func() time.Duration {
+	return func() (time.Duration, int) {
 		cancel()
 		done.Wait()
-		return longest
+		return longest, refused
 	}
 }

@@ -135,8 +135,9 @@ func TestPodKilled(t *testing.T) {
 	}
 	s.replaced(t, before)
 	a := sum(t, readers)
+	without, _ := stop()
 	figure(t, "pod killed: %.1f s without an endpoint; clients: %d messages, %d missing after resume, %d repeated, %d gaps told",
-		stop().Seconds(), a.messages, a.missing, a.repeated, a.gaps)
+		without.Seconds(), a.messages, a.missing, a.repeated, a.gaps)
 	if a.missing != 0 {
 		t.Errorf("clients miss messages after resume: %+v", a)
 	}

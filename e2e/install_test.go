@@ -22,8 +22,8 @@ func TestInstall(t *testing.T) {
 		bed.operator(t)
 		figure(t, "helm install returned after %.1f s", time.Since(began).Seconds())
 		s := firstCertificate(t, began)
-		t.Logf("kubectl get cs:\n%s", kubectl(t, "get", "cs", "-n", s.namespace))
-		t.Logf("kubectl describe cs main:\n%s", kubectl(t, "describe", "cs", s.name, "-n", s.namespace))
+		t.Logf("kubectl get certstreams:\n%s", kubectl(t, "get", "certstreams", "-n", s.namespace))
+		t.Logf("kubectl describe certstream main:\n%s", kubectl(t, "describe", "certstream", s.name, "-n", s.namespace))
 		uninstalls(t, s, func() { bed.removeOperator(t) })
 	})
 	t.Run("Manifests", func(t *testing.T) {

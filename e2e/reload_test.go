@@ -27,10 +27,7 @@ func TestReload(t *testing.T) {
 	}
 	var times []time.Duration
 	for i := range 20 {
-		before, err := statusAt(t.Context(), pod.Status.PodIP)
-		if err != nil {
-			t.Fatal(err)
-		}
+		before := mustStatus(t, pod.Status.PodIP)
 		connections := int32(5000 + i)
 		s.spec.Limits.Connections = &connections
 		s.apply(t)
@@ -67,10 +64,7 @@ func (s *stream) runsWhatIsWritten(t *testing.T, ip string) {
 		t.Fatal(err)
 	}
 	want := fmt.Sprintf("%x", sha256.Sum256([]byte(written.Data["config.yaml"])))
-	running, err := statusAt(t.Context(), ip)
-	if err != nil {
-		t.Fatal(err)
-	}
+	running := mustStatus(t, ip)
 	config := s.get(t).Status.Config
 	if running.Config.Hash != want || config == nil || config.RunningHash != want || config.WantedHash != want {
 		t.Errorf("ConfigMap %s, pod %s, status %+v: not one", want, running.Config.Hash, config)

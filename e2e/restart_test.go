@@ -22,26 +22,20 @@ func TestRestartWithVolume(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	was, err := s.podStatus(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	was := mustStatus(t, before.Status.PodIP)
 	stop := probe(t, s.host()+":8080")
 	window := resource.MustParse("16Mi")
 	s.spec.Limits.Window = &window
 	s.apply(t)
 	pod := s.replaced(t, before)
 	a := sum(t, readers)
-	without := stop()
+	without, _ := stop()
 	figure(t, "restart with its volume: %.1f s without an endpoint; clients: %d messages, %d missing after resume, %d repeated, %d gaps told",
 		without.Seconds(), a.messages, a.missing, a.repeated, a.gaps)
 	if a.missing != 0 {
 		t.Errorf("clients miss messages after resume: %+v", a)
 	}
-	now, err := statusAt(t.Context(), pod.Status.PodIP)
-	if err != nil {
-		t.Fatal(err)
-	}
+	now := mustStatus(t, pod.Status.PodIP)
 	if now.State.Recovery != "clean" {
 		t.Errorf("the new pod began with %q state, want clean", now.State.Recovery)
 	}
@@ -71,5 +65,9 @@ func TestRestartWithoutVolume(t *testing.T) {
 	s.apply(t)
 	s.replaced(t, before)
 	s.ready(t)
-	figure(t, "rollout without a volume: %.2f s without an endpoint", stop().Seconds())
+	without, refused := stop()
+	figure(t, "rollout without a volume: longest time between two connections %.2f s, connections refused %d", without.Seconds(), refused)
+	if refused > 0 {
+		t.Errorf("%d connections were refused although the pods overlap", refused)
+	}
 }

@@ -196,6 +196,17 @@ func statusAt(ctx context.Context, ip string) (*podStatus, error) {
 	return &status, json.Unmarshal(body, &status)
 }
 
+// mustStatus asks a pod's admin port until it answers.
+func mustStatus(t *testing.T, ip string) *podStatus {
+	t.Helper()
+	var status *podStatus
+	eventually(t, time.Minute, "status of the pod", func() (err error) {
+		status, err = statusAt(t.Context(), ip)
+		return err
+	})
+	return status
+}
+
 // host is the name that clients reach the stream by.
 func (s *stream) host() string {
 	return "certstream-" + s.name + "." + s.namespace + ".svc.cluster.local"

@@ -41,8 +41,9 @@ func TestUpgradeAndRollback(t *testing.T) {
 			t.Errorf("after the %s the status says version %q", step.name, cs.Status.Version)
 		}
 		a := sum(t, readers)
+		without, _ := stop()
 		figure(t, "%s: helm returned after %.1f s, stream renewed after %.1f s, %.1f s without an endpoint; messages missing after resume %d of %d",
-			step.name, returned.Seconds(), time.Since(began).Seconds(), stop().Seconds(), a.missing, a.messages)
+			step.name, returned.Seconds(), time.Since(began).Seconds(), without.Seconds(), a.missing, a.messages)
 		if a.missing != 0 {
 			t.Errorf("the %s cost clients: %+v", step.name, a)
 		}

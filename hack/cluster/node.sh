@@ -16,7 +16,8 @@ for d in /var/lib/{kubelet,containerd,cni} /var/log/{pods,containers} /etc/{cni,
   mkdir -p "$S/root$d" "$d"
   mount --bind "$S/root$d" "$d"
 done
-echo "nameserver $NODE_IP" >"$S/resolv.conf"
+# Names resolve here as they do in a pod, so that tests can run on the node.
+printf 'nameserver %s\nsearch svc.cluster.local cluster.local\noptions ndots:5\n' "$NODE_IP" >"$S/resolv.conf"
 mount --bind "$S/resolv.conf" "$(readlink -f /etc/resolv.conf)"
 # kubelet sets these kernel-wide; let it set a copy instead.
 mkdir -p /run/sysctl
