@@ -145,6 +145,9 @@ func cleanAll(texts []string) []string {
 
 // clean cuts a text to so many runes and makes spaces of what is not printed.
 func clean(s string, most int) string {
+	if len(s) <= most && !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c > '~' }) {
+		return strings.TrimSpace(s) // nearly all are such
+	}
 	var b strings.Builder
 	n := 0
 	for _, c := range strings.ToValidUTF8(s, "") {

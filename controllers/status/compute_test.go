@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -145,6 +146,27 @@ func TestReportOfAnotherPod(t *testing.T) {
 	got := status.Compute(o, v1alpha1.CertStreamStatus{})
 	if c := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionReady); c.Status != metav1.ConditionUnknown || got.Figures != nil {
 		t.Errorf("Ready %s, figures %v", c.Status, got.Figures)
+	}
+}
+
+// Ready waits for the rollout by the rules of `kubectl rollout status`.
+func TestRollout(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*status.Observed)
+		want   metav1.ConditionStatus
+	}{
+		"done":                     {func(*status.Observed) {}, metav1.ConditionTrue},
+		"not seen by a controller": {func(o *status.Observed) { o.Deployment.Status = appsv1.DeploymentStatus{} }, metav1.ConditionTrue},
+		"not seen since":           {func(o *status.Observed) { o.Deployment.Generation++ }, metav1.ConditionFalse},
+		"no pod updated":           {func(o *status.Observed) { o.Deployment.Status.UpdatedReplicas = 0 }, metav1.ConditionFalse},
+		"an old pod left":          {func(o *status.Observed) { o.Deployment.Status.Replicas = 2 }, metav1.ConditionFalse},
+		"not available":            {func(o *status.Observed) { o.Deployment.Status.AvailableReplicas = 0 }, metav1.ConditionFalse},
+		"no Deployment":            {func(o *status.Observed) { o.Deployment = nil }, metav1.ConditionFalse},
+	} {
+		got := status.Compute(observed(c.change), v1alpha1.CertStreamStatus{})
+		if ready := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionReady); ready.Status != c.want {
+			t.Errorf("%s: Ready is %s (%s)", name, ready.Status, ready.Message)
+		}
 	}
 }
 

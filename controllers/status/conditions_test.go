@@ -96,6 +96,8 @@ func stalledPodPhases() []phaseOfLife {
 		{"image unreachable", unready(waiting("ErrImagePull", "dial tcp 10.1.2.3:443: i/o timeout")), down("ImagePullFailed")},
 		{"image name invalid", unready(waiting("InvalidImageName", "couldn't parse image name")), down("ImagePullFailed")},
 		{"image never pulled", unready(waiting("ErrImageNeverPull", "")), down("ImagePullFailed")},
+		{"image of an init container", initContainer(waiting("ImagePullBackOff", "manifest unknown")), down("ImagePullFailed")},
+		{"init container crashes", initContainer(corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 9, Message: "no database"}}), down("PodCrashing")},
 		{"crash loop", unready(waiting("CrashLoopBackOff", "back-off 40s restarting failed container"), crashed(4, 2, "Error", "config: port: taken\n")), down("PodCrashing")},
 		{"crash loop, out of memory", unready(waiting("CrashLoopBackOff", ""), crashed(4, 137, "OOMKilled", "")), down("PodCrashing")},
 		{"crash loop, running for a moment", unready(runningFor(2*time.Second), crashed(4, 2, "Error", "config: port: taken\n")), down("PodCrashing")},

@@ -199,6 +199,15 @@ func successor(o *status.Observed) {
 	o.Deployment.Status.Replicas, o.Deployment.Status.UpdatedReplicas = 2, 1
 }
 
+// initContainer adds a container of the user's to the pod, which waits for it.
+func initContainer(state corev1.ContainerState) change {
+	return func(o *status.Observed) {
+		unready(waiting("PodInitializing", ""))(o)
+		o.Pods[0].Spec.InitContainers = []corev1.Container{{Name: "wait", Image: "example.com/wait:1"}}
+		o.Pods[0].Status.InitContainerStatuses = []corev1.ContainerStatus{{Name: "wait", Image: "example.com/wait:1", RestartCount: 5, State: state}}
+	}
+}
+
 // lastLog has the pod crash, with the end of its log as the kubelet keeps it.
 func lastLog(message string) change {
 	return func(o *status.Observed) {
