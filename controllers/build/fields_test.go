@@ -135,7 +135,7 @@ func otherText(text string) string {
 }
 
 // built is what the builders make of a spec: the pod, by its restart hash, and everything.
-func built(t *testing.T, object map[string]any) (podHash, all string, err error) {
+func built(t *testing.T, object map[string]any, deployed *Deployed) (podHash, all string, err error) {
 	t.Helper()
 	encoded, err := json.Marshal(object)
 	if err != nil {
@@ -149,6 +149,7 @@ func built(t *testing.T, object map[string]any) (podHash, all string, err error)
 	if err != nil {
 		return "", "", err
 	}
+	s.Deployed = deployed
 	objects, err := json.Marshal(Objects(s))
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +187,8 @@ func TestEveryFieldCounts(t *testing.T) {
 
 func countFields(t *testing.T, name, text string, fields []field, counted map[string]bool) {
 	t.Helper()
-	original, err := json.Marshal(specs.Default(t, text))
+	cs := specs.Default(t, text)
+	original, err := json.Marshal(cs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,16 +198,17 @@ func countFields(t *testing.T, name, text string, fields []field, counted map[st
 		}
 		return object
 	}
-	wasHash, was, err := built(t, decode())
+	wasHash, was, err := built(t, decode(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	deployed := &Deployed{RestartHash: wasHash, GracePeriodSeconds: gracePeriod(cs)}
 	for _, f := range fields {
 		object := decode()
 		if !change(object["spec"], strings.Split(f.path, ".")) {
 			continue
 		}
-		isHash, is, err := built(t, object)
+		isHash, is, err := built(t, object, deployed)
 		if err != nil || is == was {
 			continue // it is not a value of this field, or of no effect here; another spec has one that is
 		}

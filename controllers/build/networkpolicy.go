@@ -23,7 +23,10 @@ func networkPolicy(s *Stream) runtime.ApplyConfiguration {
 		return nil
 	}
 	spec := networkingv1ac.NetworkPolicySpec().WithPodSelector(metav1ac.LabelSelector().WithMatchLabels(Selector(s.CertStream))).
-		WithPolicyTypes(networkingv1.PolicyTypeIngress).WithIngress(streamIngress(s.CertStream))
+		WithPolicyTypes(networkingv1.PolicyTypeIngress)
+	if servesHTTP(s.CertStream) || servesTCP(s.CertStream) {
+		spec.WithIngress(streamIngress(s.CertStream)) // without a port it would admit to all
+	}
 	if from := adminPeers(s); len(from) > 0 {
 		spec.WithIngress(networkingv1ac.NetworkPolicyIngressRule().WithFrom(from...).WithPorts(policyPort(corev1.ProtocolTCP, AdminPort)))
 	}

@@ -42,29 +42,33 @@ func podTemplate(s *Stream) *corev1ac.PodTemplateSpecApplyConfiguration {
 	template := corev1ac.PodTemplateSpec().WithSpec(spec).
 		WithLabels(join(s.Spec.PodTemplate.Labels, Labels(s.CertStream))).
 		WithAnnotations(join(s.Spec.PodTemplate.Annotations, annotations))
-	hash := restartHash(s, template)
-	spec.WithTerminationGracePeriodSeconds(gracePeriod(s, hash))
-	return template.WithAnnotations(map[string]string{AnnotationRestartHash: hash})
+	// A change of the grace period alone is not worth a restart: while all else is as it was, that of the pod that runs stays. Its
+	// hash tells whether it is what the operator wrote.
+	if d := s.Deployed; d != nil && stamp(s, template, d.GracePeriodSeconds) == d.RestartHash {
+		return template
+	}
+	stamp(s, template, gracePeriod(s.CertStream))
+	return template
 }
 
-// restartHash changes with the configuration that only a new pod takes up, and with the pod itself. The grace period is left
-// out: a change of it alone is not worth a restart.
-func restartHash(s *Stream, template *corev1ac.PodTemplateSpecApplyConfiguration) string {
+// stamp sets the grace period and the hash, which changes with everything that only a new pod takes up.
+func stamp(s *Stream, template *corev1ac.PodTemplateSpecApplyConfiguration, graceSeconds int64) (hash string) {
+	template.Spec.WithTerminationGracePeriodSeconds(graceSeconds)
+	delete(template.Annotations, AnnotationRestartHash)
 	encoded, err := json.Marshal([]any{s.RestartHash, s.SecretVersions, template})
 	if err != nil {
 		panic(fmt.Sprintf("the pod template is no JSON: %v", err))
 	}
 	sum := sha256.Sum256(encoded)
-	return hex.EncodeToString(sum[:])
+	hash = hex.EncodeToString(sum[:])
+	template.WithAnnotations(map[string]string{AnnotationRestartHash: hash})
+	return hash
 }
 
-// gracePeriod is that of the pod that runs, as long as nothing else asks for a new one.
-func gracePeriod(s *Stream, restartHash string) int64 {
-	if d := s.Deployed; d != nil && d.RestartHash == restartHash {
-		return d.GracePeriodSeconds
-	}
-	delay := math.Ceil(drainDelay(s.CertStream).Seconds())
-	return int64(delay) + int64(valueOr(s.Spec.DrainSeconds, 5)) + graceMargin
+// gracePeriod is the time that the streamer needs to stop, in seconds, with a margin.
+func gracePeriod(cs *v1alpha1.CertStream) int64 {
+	delay := math.Ceil(drainDelay(cs).Seconds())
+	return int64(delay) + int64(valueOr(cs.Spec.DrainSeconds, 5)) + graceMargin
 }
 
 // podSpec is the restricted pod.

@@ -92,6 +92,12 @@ func TestGracePeriod(t *testing.T) {
 		t.Error("the configuration lacks the longer drain")
 	}
 
+	edited := stream(t, "spec: {drainSeconds: 60}")
+	edited.Deployed = &Deployed{RestartHash: deployed.RestartHash, GracePeriodSeconds: 1}
+	if got := *pod(t, edited).Spec.TerminationGracePeriodSeconds; got != 71 {
+		t.Errorf("grace period %d that somebody set holds, want 71", got)
+	}
+
 	other := stream(t, "spec: {drainSeconds: 60, limits: {window: 64Mi}}")
 	other.Deployed = deployed
 	if got := *pod(t, other).Spec.TerminationGracePeriodSeconds; got != 71 {
