@@ -55,7 +55,8 @@ func run(m *testing.M) int {
 	}
 	env := &envtest.Environment{CRDDirectoryPaths: []string{crdFile}, ErrorIfCRDPathMissing: true}
 	// Tests make hundreds of objects at once; priority and fairness would only queue them.
-	env.ControlPlane.GetAPIServer().Configure().Set("enable-priority-and-fairness", "false")
+	env.ControlPlane.GetAPIServer().Configure().Set("enable-priority-and-fairness", "false").
+		Set("service-cluster-ip-range", "10.0.0.0/16")
 	s, err := start(env)
 	if err != nil {
 		log.Printf("no API server: %v", err)

@@ -209,6 +209,12 @@ func TestAnExistingClaim(t *testing.T) {
 	if err := s.client.Create(t.Context(), claim); err != nil {
 		t.Fatal(err)
 	}
+	waitGet(t, s, client.ObjectKeyFromObject(claim), claim, func(c *corev1.PersistentVolumeClaim) error {
+		if c.Status.Phase != corev1.ClaimBound {
+			return fmt.Errorf("phase %s", c.Status.Phase)
+		}
+		return nil
+	})
 	s.patch(t, key, new(v1alpha1.CertStream), `{metadata: {annotations: {certstream.io/reconcile-requested-at: now}}}`)
 	s.waitReady(t, key)
 	if slices.ContainsFunc(o.written(), func(w string) bool { return strings.Contains(w, "/persistentvolumeclaims/") }) {
