@@ -127,7 +127,7 @@ func (r *real) checkWrites(ctx context.Context, t *testing.T) {
 	var fields string
 	for _, m := range cs.ManagedFields {
 		if m.Manager == fieldManager && m.Operation == metav1.ManagedFieldsOperationUpdate {
-			fields = string(m.FieldsV1.Raw)
+			fields = string(m.FieldsV1.GetRawBytes())
 		}
 	}
 	if want := `"f:certstream.io/restarted-at":{}`; !strings.Contains(fields, want) || strings.Contains(fields, "f:protocols") {

@@ -40,7 +40,7 @@ func (p *plugin) logs() *cobra.Command {
 				return err
 			}
 			if output == "json" || output == "yaml" {
-				return print(cmd.OutOrStdout(), output, worstFirst(s.Logs))
+				return encode(cmd.OutOrStdout(), output, worstFirst(s.Logs))
 			}
 			page := p.page(cmd)
 			if output == "wide" {

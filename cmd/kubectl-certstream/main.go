@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	_ "k8s.io/client-go/plugin/pkg/client/auth" // the ways to log in that a kubeconfig may name
 
 	"github.com/certstream-operator/certstream-operator/cmd/internal/tail"
 )

@@ -34,7 +34,7 @@ func (c *cluster) token(ctx context.Context, cs *v1alpha1.CertStream, given stri
 		}
 		key, token := tokenIn(&secret, source.Key)
 		if token == "" {
-			failures = append(failures, fmt.Errorf("Secret %s holds no token", source.SecretName))
+			failures = append(failures, fmt.Errorf("no token in Secret %s", source.SecretName))
 			continue
 		}
 		fmt.Fprintf(errs, "kubectl certstream tail: using the token %s of Secret %s/%s\n", cmp.Or(source.Name, key), c.namespace, source.SecretName)

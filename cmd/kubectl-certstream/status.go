@@ -84,7 +84,7 @@ func (p *plugin) status() *cobra.Command {
 				return err
 			}
 			if output != "" {
-				return print(cmd.OutOrStdout(), output, o)
+				return encode(cmd.OutOrStdout(), output, o)
 			}
 			if all {
 				fold = folds{logs: len(o.logs()), events: len(o.Events)}
@@ -109,8 +109,8 @@ func oneOf(flag, value string, allowed ...string) error {
 	return usageError{fmt.Errorf("%s %q: want one of %v", flag, value, allowed[1:])}
 }
 
-// print writes a value as JSON or YAML.
-func print(w io.Writer, format string, v any) error {
+// encode writes a value as JSON or YAML.
+func encode(w io.Writer, format string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err == nil && format == "yaml" {
 		data, err = yaml.JSONToYAML(data)

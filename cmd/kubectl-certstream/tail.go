@@ -33,7 +33,7 @@ const tailExamples = `  kubectl certstream tail
   kubectl certstream tail main --since 1x9k2-4711            what came after that cursor`
 
 // maxBackoff is short: a pod that is replaced is back within seconds.
-const maxBackoff = 5 * time.Second
+const maxBackoff = 2 * time.Second
 
 func (p *plugin) tail() *cobra.Command {
 	var f tail.Flags

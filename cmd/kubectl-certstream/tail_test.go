@@ -131,7 +131,7 @@ func TestTailTakesATokenFromASecret(t *testing.T) {
 		"given":               {tokens: []v1alpha1.TokenSource{{SecretName: "tokens"}}, args: []string{"--token", "mine"}, sent: "Bearer mine"},
 		"of the environment":  {tokens: []v1alpha1.TokenSource{{SecretName: "gone"}}, environment: "ours", sent: "Bearer ours"},
 		"none to be had":      {tokens: []v1alpha1.TokenSource{{SecretName: "gone"}}, code: 1, said: `give --token or CERTSTREAM_TOKEN (secrets "gone" not found)`},
-		"a key without token": {tokens: []v1alpha1.TokenSource{{SecretName: "tokens", Key: "empty"}}, code: 1, said: "Secret tokens holds no token"},
+		"a key without token": {tokens: []v1alpha1.TokenSource{{SecretName: "tokens", Key: "empty"}}, code: 1, said: "no token in Secret tokens"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("CERTSTREAM_TOKEN", c.environment)
