@@ -86,6 +86,11 @@ func (r *Reconciler) watchPod(s *scope) {
 		return
 	}
 	target := observe.Target{PodUID: pod.UID, URL: r.statusURL(pod), Published: s.cs.Status.Figures.DeepCopy()}
+	for _, c := range pod.Status.ContainerStatuses {
+		if c.Name == build.ContainerName {
+			target.Restarts = c.RestartCount
+		}
+	}
 	if s.stream != nil && !s.cs.Spec.Suspend && !s.hold {
 		target.WantHash = s.stream.ConfigHash
 	}

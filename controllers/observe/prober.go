@@ -61,6 +61,8 @@ type Target struct {
 	PodUID types.UID
 	// URL is where it says its status: http://address:9090/status.
 	URL string
+	// Restarts counts how often its container was started anew: what it said before is then to be asked again.
+	Restarts int32
 	// WantHash is the configuration that it should come to run; until it says so, it is asked often. Empty waits for none.
 	WantHash string
 	// Published are the figures in the stream's status; nil when there are none.
@@ -93,7 +95,7 @@ func (p *Prober) Notify(f func(types.NamespacedName)) { p.options.Notify = f }
 func (p *Prober) NeedLeaderElection() bool { return true }
 
 // Watch has a stream's pod asked from now on. To call it again with the same target changes nothing; another pod, address or
-// wanted configuration is asked for at once.
+// wanted configuration, and a container that was started anew, is asked at once.
 func (p *Prober) Watch(key types.NamespacedName, t Target) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,7 +107,7 @@ func (p *Prober) Watch(key types.NamespacedName, t Target) {
 		known = &target{Target: t, key: key, wanted: now, due: now}
 		p.targets[key] = known
 		p.queue.add(known)
-	case known.WantHash != t.WantHash:
+	case known.WantHash != t.WantHash || known.Restarts != t.Restarts:
 		known.Target, known.wanted = t, now
 		p.queue.move(known, now)
 	default:

@@ -238,6 +238,25 @@ func TestProberFollowsThePod(t *testing.T) {
 	})
 }
 
+// A container that was started anew is asked at once; what it said before is known until it answers.
+func TestProberAsksARestartedContainer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, Options{Jitter: exact})
+		defer c.start()()
+		c.says("a", "old", 1, "following")
+		target := at("a", "pod", "")
+		c.p.Watch(named("a"), target)
+		c.expect("first", "a", 1, 1)
+		c.says("a", "new", 1, "following")
+		target.Restarts = 1
+		c.p.Watch(named("a"), target)
+		if r := c.report("a", "pod"); r.ConfigHash != "old" {
+			t.Errorf("%+v", r)
+		}
+		c.expect("started anew", "a", 1, 1)
+	})
+}
+
 // A pod is unreadable after two failures in a row; what it said stays known.
 func TestProberUnreadable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
+	"github.com/certstream-operator/certstream-operator/controllers/build"
 	"github.com/certstream-operator/certstream-operator/controllers/observe"
 )
 
@@ -73,15 +74,12 @@ func (v *view) image() string {
 		containers = v.Deployment.Spec.Template.Spec.Containers
 	}
 	for _, c := range containers {
-		if c.Name == streamerContainer {
+		if c.Name == build.ContainerName {
 			return c.Image
 		}
 	}
 	return ""
 }
-
-// streamerContainer is the pod's container that streams; others come from the pod template.
-const streamerContainer = "streamer"
 
 // podTrouble is why the newest pod is not ready; nil when it is.
 func podTrouble(v *view) *Problem {
