@@ -404,3 +404,9 @@ func TestSamplesAreAdmitted(t *testing.T) {
 		}
 	}
 }
+
+// configOf is the configuration that the operator wrote.
+func (s *apiServer) configOf(t *testing.T, key client.ObjectKey) string {
+	t.Helper()
+	return waitGet(t, s, child(key), new(corev1.ConfigMap), exists).Data["config.yaml"]
+}
