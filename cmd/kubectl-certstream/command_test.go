@@ -292,6 +292,16 @@ func TestPodsByUse(t *testing.T) {
 	}
 }
 
+// A pod that does not run is not even tried.
+func TestPendingPodIsNotAsked(t *testing.T) {
+	pod := podOf("main", "p", false, 0)
+	pod.Status.Phase = corev1.PodPending
+	w := newWorld(t, stream("main"), pod)
+	if code := w.run(t, "logs"); code != 1 || w.errs.String() != "error: asking pod p: it is pending\n" || len(w.dialled) > 0 {
+		t.Errorf("exit code %d, %s, connected to %v", code, &w.errs, w.dialled)
+	}
+}
+
 func TestReadyPod(t *testing.T) {
 	w := newWorld(t, podOf("slow", "p", false, 0))
 	for name, want := range map[string]string{"none": "CertStream none: it has no pod", "slow": "CertStream slow: its pod p is not ready"} {

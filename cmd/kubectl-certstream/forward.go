@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/go-logr/logr"
@@ -159,10 +160,18 @@ type tunnelled struct {
 // Read says, where the pod's side ended the connection, what the port-forward knows of the reason.
 func (c *tunnelled) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		err = cmp.Or(c.tunnel.said.err(), err)
+	if said := c.tunnel.said.err(); err != nil && said != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, plainly(said)
 	}
 	return n, err
+}
+
+// plainly says in a few words what container runtimes say in many.
+func plainly(err error) error {
+	if strings.Contains(err.Error(), "connection refused") {
+		return errors.New("nothing answers on the port in the pod: connection refused")
+	}
+	return err
 }
 
 // Close ends the tunnel too.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,6 +24,9 @@ const (
 
 // report asks a pod what it does, on its admin port.
 func (c *cluster) report(ctx context.Context, pod *corev1.Pod) (*serve.Status, error) {
+	if pod.Status.Phase != corev1.PodRunning {
+		return nil, fmt.Errorf("it is %s", strings.ToLower(string(pod.Status.Phase)))
+	}
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
 	transport := &http.Transport{
