@@ -3,9 +3,12 @@
 package e2e
 
 import (
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
@@ -38,7 +41,12 @@ func TestPlugin(t *testing.T) {
 	plugin("suspend", s.name)
 	s.condition(t, v1alpha1.ConditionSuspended, metav1.ConditionTrue)
 	plugin("resume", s.name)
-	s.condition(t, v1alpha1.ConditionSuspended, metav1.ConditionFalse)
+	eventually(t, time.Minute, "the condition's end", func() error {
+		if c := meta.FindStatusCondition(s.get(t).Status.Conditions, v1alpha1.ConditionSuspended); c != nil {
+			return errors.New(c.Message)
+		}
+		return nil
+	})
 	before, err := s.pod(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -43,6 +43,7 @@ func TestReload(t *testing.T) {
 		s.runsWhatIsWritten(t, pod.Status.PodIP)
 		pause(t, time.Second)
 	}
+	t.Logf("in order: %v", times)
 	slices.Sort(times)
 	a := sum(t, readers)
 	figure(t, "20 changes, %d clients: p50 %v, p95 %v, longest %v; connections dropped %d, messages missing %d of %d",
