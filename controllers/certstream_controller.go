@@ -48,6 +48,7 @@ type Reconciler struct {
 	applier  *applier
 	metrics  *metrics
 	writes   writes
+	failures failures
 }
 
 // Alphabetical by group and resource, so that none is missed or repeated.
@@ -86,7 +87,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	s := &scope{key: req.NamespacedName, cs: cs}
 	requeue, err := r.runPhases(ctx, s)
 	problems, after := problemsIn(err)
-	if err := errors.Join(transientIn(err), r.writeStatus(ctx, s, problems)); err != nil {
+	transient := transientIn(err)
+	if r.failures.again(req.NamespacedName, transient != nil) {
+		problems = append(problems, status.Problem{Reason: v1alpha1.ReasonProgressing, Message: "It is tried again: " + short(transient)})
+	}
+	if err := errors.Join(transient, r.writeStatus(ctx, s, problems)); err != nil {
 		return ctrl.Result{}, err
 	}
 	after = soonest(after, status.Recheck(s.observed(nil, r.now())))
@@ -102,6 +107,7 @@ func (r *Reconciler) forget(req ctrl.Request) {
 	r.applier.forget(req.NamespacedName)
 	r.metrics.forget(req.NamespacedName)
 	r.writes.forget(req.NamespacedName)
+	r.failures.again(req.NamespacedName, false)
 }
 
 // phases in their order. A suspended CertStream is only looked at.

@@ -21,6 +21,7 @@ import (
 func (r *Reconciler) checkReferences(ctx context.Context, s *scope) error {
 	var all []error
 	live, restart := sha256.New(), sha256.New()
+	tokens := make(tokenOrigins)
 	for _, ref := range build.SecretRefs(s.cs) {
 		secret, err := r.checkSecret(ctx, s, ref)
 		if secret != nil {
@@ -29,6 +30,9 @@ func (r *Reconciler) checkReferences(ctx context.Context, s *scope) error {
 				digest = restart
 			}
 			_, _ = fmt.Fprintln(digest, ref.Name, secret.UID, secret.ResourceVersion) // a hash takes all
+		}
+		if err == nil && ref.Role == build.RoleToken && ref.Keys == nil {
+			err = tokens.add(ref, secret)
 		}
 		all = append(all, err)
 	}

@@ -23,7 +23,7 @@ func (r *Reconciler) checkVolume(ctx context.Context, s *scope) error {
 			"PersistentVolumeClaim %s of spec.state.claimName does not exist: create it, or name another",
 			s.cs.Spec.State.ClaimName)
 	}
-	if s.claim == nil || s.claim.Status.Phase != corev1.ClaimPending {
+	if s.cs.Spec.State.Type != v1alpha1.StateVolume || s.claim == nil || s.claim.Status.Phase != corev1.ClaimPending {
 		return nil
 	}
 	if name := s.claim.Spec.StorageClassName; name != nil && *name != "" {

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
 	"github.com/certstream-operator/certstream-operator/controllers/build"
 )
 
@@ -48,4 +51,20 @@ func wrongTokens(ref build.Reference, data map[string][]byte) string {
 		}
 	}
 	return ""
+}
+
+// tokenOrigins are the fields that tokens come from, by their names, where the names are the keys of whole Secrets. (The names of
+// single keys are in the spec, and checked with it.)
+type tokenOrigins map[string]string
+
+// add refuses a Secret with a token of a name that there is already: one of the two would be hidden by the other.
+func (o tokenOrigins) add(ref build.Reference, secret *corev1.Secret) error {
+	for _, name := range slices.Sorted(maps.Keys(secret.Data)) {
+		if field, taken := o[name]; taken && field != ref.Field {
+			return stalled(v1alpha1.ReasonSecretInvalid,
+				"The token %q is in the Secrets of both %s and %s: rename one of the keys", name, field, ref.Field)
+		}
+		o[name] = ref.Field
+	}
+	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/certstream-operator/certstream-operator/controllers/build"
 )
 
@@ -67,4 +69,26 @@ func pair(t *testing.T) (cert, key string) {
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
 		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
+}
+
+func TestTokenOrigins(t *testing.T) {
+	origins := make(tokenOrigins)
+	secret := func(keys ...string) *corev1.Secret {
+		s := &corev1.Secret{Data: map[string][]byte{}}
+		for _, k := range keys {
+			s.Data[k] = []byte("s3cret")
+		}
+		return s
+	}
+	first, second := build.Reference{Field: "spec.auth.tokens[0].secretName"}, build.Reference{Field: "spec.auth.tokens[1].secretName"}
+	if err := origins.add(first, secret("a", "b")); err != nil {
+		t.Error(err)
+	}
+	if err := origins.add(second, secret("c")); err != nil {
+		t.Error(err)
+	}
+	err := origins.add(second, secret("b", "d"))
+	if problems, _ := problemsIn(err); len(problems) != 1 || !strings.Contains(problems[0].Message, `"b" is in the Secrets of both spec.auth.tokens[0]`) {
+		t.Errorf("two tokens of one name: %v", err)
+	}
 }

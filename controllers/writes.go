@@ -56,3 +56,26 @@ func isOlder(version, than string) bool {
 	c, err := resourceversion.CompareResourceVersion(version, than)
 	return err == nil && c < 0
 }
+
+// failures remembers which CertStreams failed last time. One failure passes by itself more often than not, and would only make a
+// status flicker; from the second on it is shown.
+type failures struct {
+	mu     sync.Mutex
+	failed map[types.NamespacedName]bool
+}
+
+// again notes whether a CertStream failed now, and says whether it did last time too.
+func (f *failures) again(stream types.NamespacedName, failed bool) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before := f.failed[stream]
+	if !failed {
+		delete(f.failed, stream)
+		return false
+	}
+	if f.failed == nil {
+		f.failed = make(map[types.NamespacedName]bool)
+	}
+	f.failed[stream] = true
+	return before
+}

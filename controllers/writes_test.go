@@ -31,3 +31,17 @@ func TestWrites(t *testing.T) {
 		t.Error("what is gone is remembered")
 	}
 }
+
+func TestFailures(t *testing.T) {
+	var f failures
+	main := types.NamespacedName{Namespace: "certs", Name: "main"}
+	for i, step := range []struct{ failed, again bool }{{true, false}, {true, true}, {true, true}, {false, false}, {true, false}} {
+		if got := f.again(main, step.failed); got != step.again {
+			t.Errorf("step %d: again is %v", i, got)
+		}
+	}
+	f.again(main, false)
+	if len(f.failed) != 0 {
+		t.Error("what works is remembered")
+	}
+}
