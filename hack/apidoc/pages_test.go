@@ -87,7 +87,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 // pages are those about the operator.
 func pages() []string {
 	return []string{
-		"README.md", "docs/architecture.md", "docs/gitops.md", "docs/monitoring.md", "docs/operations.md", "docs/security.md",
+		"README.md", "docs/architecture.md", "docs/gitops.md", "docs/monitoring.md", "docs/operations.md", "docs/plugin.md", "docs/security.md",
 		"docs/spec/v1alpha1/certstream.md", "docs/upgrade.md",
 	}
 }
