@@ -104,7 +104,9 @@ func (c *cluster) written(ctx context.Context, name string) (*written, error) {
 	}
 	if err == nil {
 		w.pod = pod.Name
-		w.streamer, err = c.report(ctx, pod)
+		if w.streamer, err = c.report(ctx, pod); err != nil {
+			err = fmt.Errorf("asking pod %s: %w", pod.Name, err)
+		}
 	}
 	w.unread = err
 	return w, ctx.Err()

@@ -1,0 +1,79 @@
+package tail
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// stream answers with server-sent events, and refuses whoever comes back.
+func stream(t *testing.T, messages ...string) string {
+	t.Helper()
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked > 1 {
+			http.Error(w, "no more", http.StatusForbidden)
+			return
+		}
+		for _, m := range messages {
+			_, _ = w.Write([]byte("data: " + m + "\n\n"))
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestForms(t *testing.T) {
+	messages := []string{
+		`{"message_type":"dns_entries","data":["a.test","b.test"],"cursor":"e-1"}`,
+		`{"message_type":"heartbeat","timestamp":1,"cursor":"e-1"}`,
+		`{"message_type":"gap","data":{"reason":"slow","missed":7,"from":"e-1","to":"e-9"},"cursor":"e-9"}`,
+		`{"message_type":"gap","data":{"reason":"ingest","log":"Log 1"},"cursor":"e-9"}`,
+		`{"message_type":"certificate_update","data":{"leaf_cert":{"all_domains":["c.test"]}},"cursor":"e-10"}`,
+	}
+	gaps := "x: gap: 7 certificates missed (slow)\nx: gap: the server skipped an unknown number of certificates of Log 1 (ingest)\n"
+	for name, c := range map[string]struct {
+		flags     Flags
+		out, errs string
+	}{
+		"names":        {Flags{Domains: true}, "a.test\nb.test\nc.test\n", gaps},
+		"as they came": {Flags{JSON: true}, strings.Join(messages, "\n") + "\n", ""},
+		"one":          {Flags{Domains: true, Count: 1}, "a.test\nb.test\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, err := c.flags.Options()
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.URL, o.MinBackoff = stream(t, messages...), 1
+			var out, errs bytes.Buffer
+			err = c.flags.Run(t.Context(), "x", o, &out, &errs)
+			if c.flags.Count == 0 && (err == nil || !strings.Contains(err.Error(), "403 Forbidden: no more")) || c.flags.Count > 0 && err != nil {
+				t.Errorf("ended with %v", err)
+			}
+			if diff := cmp.Diff(c.out, out.String()); diff != "" {
+				t.Error(diff)
+			}
+			said, _, _ := strings.Cut(errs.String(), "x: reading from")
+			if diff := cmp.Diff(c.errs, said); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestFlagsAtFault(t *testing.T) {
+	for want, f := range map[string]Flags{
+		"--ca: open /nowhere":             {CA: "/nowhere"},
+		"--ca: tail_test.go holds no PEM": {CA: "tail_test.go"},
+	} {
+		if _, err := f.Options(); err == nil || !strings.Contains(err.Error(), want) || !errors.As(err, new(UsageError)) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
