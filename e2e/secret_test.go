@@ -23,7 +23,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
-	"github.com/certstream-operator/certstream-operator/streamer/client"
 )
 
 // TestSecrets begins without the Secrets of tokens and certificate, makes them, reads with them, and rotates both.
@@ -49,8 +48,7 @@ func TestSecrets(t *testing.T) {
 	s.secret(t, "certificate", first)
 	s.secret(t, "tokens", map[string]string{"alice": "alice-token-0123456789"})
 	s.ready(t)
-	alice := read(t, client.Options{URL: "wss://" + s.host() + ":8080", Token: "alice-token-0123456789", TLS: trusting(t, first)})
-	alice.first()
+	eventually(t, time.Minute, "the first token", func() error { return s.knock(t, "alice-token-0123456789", trusting(t, first)) })
 	if err := s.knock(t, "bob-token-0123456789", trusting(t, first)); err == nil {
 		t.Error("a token that is in no Secret is accepted")
 	}
