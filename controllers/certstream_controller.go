@@ -88,7 +88,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	requeue, err := r.runPhases(ctx, s)
 	problems, after := problemsIn(err)
 	transient := transientIn(err)
-	if r.failures.again(req.NamespacedName, transient != nil) {
+	isNew := cs.Generation != cs.Status.ObservedGeneration
+	if again := r.failures.again(req.NamespacedName, transient != nil); again || transient != nil && isNew {
 		problems = append(problems, status.Problem{Reason: v1alpha1.ReasonProgressing, Message: "It is tried again: " + short(transient)})
 	}
 	if err := errors.Join(transient, r.writeStatus(ctx, s, problems)); err != nil {
@@ -160,7 +161,9 @@ func soonest(a, b time.Duration) time.Duration {
 func (r *Reconciler) writeStatus(ctx context.Context, s *scope, problems []status.Problem) error {
 	before := s.cs.DeepCopy()
 	s.cs.Status = status.Compute(s.observed(problems, r.now()), before.Status)
-	r.watchPod(s)
+	if first := r.watchPod(s); first && s.cs.Generation == before.Status.ObservedGeneration {
+		return nil // what the pod says is about to be known, and was known to whoever wrote the present status
+	}
 	r.metrics.observe(s.cs)
 	if equality.Semantic.DeepEqual(before.Status, s.cs.Status) {
 		return nil

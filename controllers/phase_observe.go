@@ -78,12 +78,12 @@ func running(pods []corev1.Pod) *corev1.Pod {
 	return newest
 }
 
-// watchPod has the prober follow the running pod, or none.
-func (r *Reconciler) watchPod(s *scope) {
+// watchPod has the prober follow the running pod, or none. It says whether it did not before.
+func (r *Reconciler) watchPod(s *scope) (first bool) {
 	pod := running(s.pods)
 	if pod == nil {
 		r.prober.Forget(s.key)
-		return
+		return false
 	}
 	target := observe.Target{PodUID: pod.UID, URL: r.statusURL(pod), Published: s.cs.Status.Figures.DeepCopy()}
 	for _, c := range pod.Status.ContainerStatuses {
@@ -94,7 +94,7 @@ func (r *Reconciler) watchPod(s *scope) {
 	if s.stream != nil && !s.cs.Spec.Suspend && !s.hold {
 		target.WantHash = s.stream.ConfigHash
 	}
-	r.prober.Watch(s.key, target)
+	return r.prober.Watch(s.key, target)
 }
 
 func (r *Reconciler) statusURL(pod *corev1.Pod) string {

@@ -20,7 +20,7 @@ type Options struct {
 	// Timeout how long an answer may take, 3 s.
 	Interval, Timeout time.Duration
 	Jitter            float64
-	// Workers is how many pods are asked at a time, 16; MaxBytes how long an answer may be, 8 MiB.
+	// Workers is how many pods are asked at a time, 16; MaxBytes how long an answer may be, 2 MiB: that of some 3,000 logs.
 	Workers  int
 	MaxBytes int64
 	// Dial connects; nil does so directly.
@@ -38,7 +38,7 @@ func (o Options) defaulted() Options {
 	o.Timeout = or(o.Timeout, 3*time.Second)
 	o.Jitter = or(o.Jitter, 0.1)
 	o.Workers = or(o.Workers, 16)
-	o.MaxBytes = or(o.MaxBytes, 8<<20)
+	o.MaxBytes = or(o.MaxBytes, 2<<20)
 	if o.Notify == nil {
 		o.Notify = func(types.NamespacedName) {}
 	}
@@ -95,12 +95,13 @@ func (p *Prober) Notify(f func(types.NamespacedName)) { p.options.Notify = f }
 func (p *Prober) NeedLeaderElection() bool { return true }
 
 // Watch has a stream's pod asked from now on. To call it again with the same target changes nothing; another pod, address or
-// wanted configuration, and a container that was started anew, is asked at once.
-func (p *Prober) Watch(key types.NamespacedName, t Target) {
+// wanted configuration, and a container that was started anew, is asked at once. It says whether none was asked before.
+func (p *Prober) Watch(key types.NamespacedName, t Target) (first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
 	known := p.targets[key]
+	first = known == nil
 	switch {
 	case known == nil || known.PodUID != t.PodUID || known.URL != t.URL:
 		p.drop(known)
@@ -112,9 +113,10 @@ func (p *Prober) Watch(key types.NamespacedName, t Target) {
 		p.queue.move(known, now)
 	default:
 		known.Target = t
-		return
+		return first
 	}
 	p.awaken()
+	return first
 }
 
 // Forget has a stream's pod asked no more.
