@@ -26,12 +26,20 @@ const (
 	annotationTouched     = "certstream.io/touched-at"
 )
 
-// A touch may reach the kubelet before its own watch shows it the new ConfigMap. So it is repeated, with growing waits, while
-// the pod does not report the hash; after that the kubelet's own period has to do.
+// A touch may reach the kubelet before its own watch shows it the new ConfigMap. So it is repeated while the pod does not report
+// the hash: soon at first, for most of those that missed it have it by then. After maxTouches the kubelet's own period has to do.
 const (
-	firstTouch = time.Second
-	maxTouches = 6
+	soonTouch, soonTouches = 700 * time.Millisecond, 3
+	maxTouches             = 7
 )
+
+// untilNextTouch is the time between a touch and the next one.
+func untilNextTouch(touches int) time.Duration {
+	if touches <= soonTouches {
+		return soonTouch
+	}
+	return time.Second << (touches - soonTouches)
+}
 
 // reload touches the pods that should take up a new configuration or new Secrets.
 func (r *Reconciler) reload(ctx context.Context, s *scope) error {
@@ -71,18 +79,18 @@ func (r *Reconciler) reloadPod(ctx context.Context, s *scope, pod *corev1.Pod) (
 		}
 	}
 	if !told {
-		return firstTouch, r.touch(ctx, s, pod, 1)
+		return untilNextTouch(1), r.touch(ctx, s, pod, 1)
 	}
 	touches, _ := strconv.Atoi(pod.Annotations[annotationTouches])
 	if touches == 0 || touches >= maxTouches || r.runs(s, pod) {
 		return 0, nil
 	}
 	at, err := time.Parse(time.RFC3339Nano, pod.Annotations[annotationTouched])
-	wait := firstTouch << (touches - 1)
+	wait := untilNextTouch(touches)
 	if since := r.now().Sub(at); err == nil && since < wait {
 		return wait - since, nil
 	}
-	return wait * 2, r.touch(ctx, s, pod, touches+1)
+	return untilNextTouch(touches + 1), r.touch(ctx, s, pod, touches+1)
 }
 
 // isCurrent says whether a pod is of the present template: an older one is about to be replaced, and reloading it would only
