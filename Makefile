@@ -38,9 +38,9 @@ demo: bin/streamer $(CORPUS) ## Stream real certificates from an embedded CT log
 .PHONY: build
 build: ## Build static binaries of streamer, manager and kubectl plugin (PLATFORMS) into dist/.
 	@for platform in $(PLATFORMS); do for program in $(PROGRAMS); do \
-	  os=$${platform%/*} arch=$${platform#*/} suffix=; [[ $$os != windows ]] || suffix=.exe; \
-	  echo "building dist/$$program-$$os-$$arch$$suffix"; \
-	  GOOS=$$os GOARCH=$$arch $(BUILD) -o dist/$$program-$$os-$$arch$$suffix ./cmd/$$program; \
+	  os=$${platform%/*} arch=$${platform#*/}; \
+	  echo "building dist/$$program-$$os-$$arch"; \
+	  GOOS=$$os GOARCH=$$arch $(BUILD) -o dist/$$program-$$os-$$arch ./cmd/$$program; \
 	done; done
 
 .PHONY: bin/streamer

@@ -29,15 +29,14 @@ charts() {
 
 # archive PROGRAM OS ARCH: one program with its licence, the same bytes from the same commit
 archive() {
-  local name=$1-$2-$3 program=$1 out work
-  [[ $2 != windows ]] || program=$1.exe
+  local name=$1-$2-$3 out work
   work=$(mktemp -d)
   cp LICENSE "$work/"
-  cp "dist/$name${program#"$1"}" "$work/$program"
+  cp "dist/$name" "$work/$1"
   chmod 644 "$work/LICENSE"
-  chmod 755 "$work/$program"
+  chmod 755 "$work/$1"
   out=$(cd "$dir" && pwd)/$name.tar.gz
-  tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$(git log -1 --format=%ct)" -C "$work" -cf - . | gzip -n >"$out"
+  tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$(git log -1 --format=%ct)" -C "$work" -cf - LICENSE "$1" | gzip -n >"$out"
   rm -rf "$work"
 }
 
@@ -55,7 +54,7 @@ binaries() {
   done
   krew >"$dir/certstream.yaml"
 }
-plugin_platforms=(linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64)
+plugin_platforms=(linux/amd64 linux/arm64 darwin/amd64 darwin/arm64)
 
 # The plugin's manifest for krew, kubectl's plugin manager.
 krew() {
@@ -74,16 +73,15 @@ spec:
     suspend and resume do what they say.
   platforms:
 K
-  local platform name bin
+  local platform name
   for platform in "${plugin_platforms[@]}"; do
-    name=kubectl-certstream-${platform%/*}-${platform#*/} bin=kubectl-certstream
-    [[ $platform != windows/* ]] || bin=$bin.exe
+    name=kubectl-certstream-${platform%/*}-${platform#*/}
     cat <<K
     - selector:
         matchLabels: {os: ${platform%/*}, arch: ${platform#*/}}
       uri: $home/releases/download/v$version/$name.tar.gz
       sha256: $(sha256sum "$dir/$name.tar.gz" | cut -d' ' -f1)
-      bin: $bin
+      bin: kubectl-certstream
 K
   done
 }
