@@ -37,7 +37,8 @@ type answer struct {
 		Warnings      []string `json:"warnings"`
 	} `json:"config"`
 	LogList struct {
-		Error string `json:"error"`
+		Error   string     `json:"error"`
+		Sources []struct{} `json:"sources"`
 	} `json:"log_list"`
 	State struct {
 		LastError string `json:"last_error"`
@@ -87,6 +88,7 @@ func (a *answer) report() *Report {
 		Draining:         a.Draining,
 		Logs:             make([]Log, 0, min(len(a.Logs), maxLogs)),
 		ListFailing:      a.LogList.Error != "",
+		ListPending:      a.LogList.Error == "" && len(a.LogList.Sources) == 0 && len(a.Logs) == 0,
 		StateFailing:     a.State.LastError != "",
 		EntriesPerSecond: bounded(a.EntriesPerSecond),
 	}

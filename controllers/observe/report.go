@@ -29,8 +29,10 @@ type Report struct {
 	// checkpoint could not be written.
 	Logs                      []Log
 	ListFailing, StateFailing bool
-	EntriesPerSecond          float64
-	Clients                   int64
+	// ListPending says that no list has been read yet, so that there can be no logs.
+	ListPending      bool
+	EntriesPerSecond float64
+	Clients          int64
 }
 
 // Log is one CT log.
@@ -69,6 +71,8 @@ func (r *Report) Ingestion() Ingestion {
 		}
 	}
 	switch {
+	case r.ListPending:
+		return IngestionStarting
 	case len(r.Logs) == 0:
 		return IngestionNone
 	case failing == len(r.Logs):

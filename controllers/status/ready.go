@@ -50,7 +50,10 @@ func (v *view) rolledOut() bool {
 
 // rolloutMessage says what the rollout waits for.
 func (v *view) rolloutMessage() string {
-	const message = "A new pod is starting; the old one serves until it is ready"
+	message := "The pod is being rolled out"
+	if len(v.ready) > 0 && len(v.Pods) > 1 {
+		message = "A new pod is starting; the old one serves until it is ready"
+	}
 	if v.trouble != nil {
 		return message + ": " + v.trouble.Message
 	}
