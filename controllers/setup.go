@@ -40,7 +40,7 @@ func CacheOptions(namespaces []string) cache.Options {
 	secrets := metadataOf(corev1.SchemeGroupVersion.WithKind("Secret"))
 	o := cache.Options{
 		DefaultLabelSelector: labels.SelectorFromSet(ours),
-		DefaultTransform:     cache.TransformStripManagedFields(),
+		DefaultTransform:     slim,
 		ByObject:             map[client.Object]cache.ByObject{new(v1alpha1.CertStream): everything, secrets: everything},
 	}
 	for _, ns := range namespaces {
