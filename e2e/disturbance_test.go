@@ -167,15 +167,17 @@ func TestPodKilled(t *testing.T) {
 	if err := bed.kube.CoreV1().Pods(s.namespace).Delete(t.Context(), before.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64)}); err != nil {
 		t.Fatal(err)
 	}
-	s.replaced(t, before)
+	pod := s.replaced(t, before)
 	a := sum(t, readers)
 	without, _ := stop()
-	figure(t, "pod killed: %.1f s without an endpoint; clients: %d messages, %d missing after resume, %d repeated, %d gaps told",
-		without.Seconds(), a.messages, a.missing, a.repeated, a.gaps)
+	figure(t, "pod killed: %.1f s without an endpoint (%d restarts); clients: %d messages, %d missing after resume, %d repeated, %d gaps told",
+		without.Seconds(), pod.Status.ContainerStatuses[0].RestartCount, a.messages, a.missing, a.repeated, a.gaps)
 	if a.missing != 0 {
 		t.Errorf("clients miss messages after resume: %+v", a)
 	}
 	s.ready(t)
+	t.Logf("log of the new pod:\n%s", kubectl(t, "logs", "-n", s.namespace, pod.Name, "--tail=20", "--all-containers", "--prefix"))
+	t.Logf("events:\n%s", kubectl(t, "events", "-n", s.namespace))
 }
 
 // replaced waits until another pod is ready.

@@ -45,6 +45,8 @@ func (b *testbed) removeOperator(t *testing.T) {
 	if strings.Contains(run(t, b.helm, "list", "--namespace", operatorNamespace, "--short"), release) {
 		run(t, b.helm, "uninstall", release, "--namespace", operatorNamespace, "--wait")
 	}
+	// A release that goes takes its rights away before the leader can give its Lease back.
+	kubectl(t, "delete", "lease", release, "--namespace", operatorNamespace, "--ignore-not-found")
 	kubectl(t, "delete", "crd", "certstreams.certstream.io", "--ignore-not-found", "--timeout=2m")
 }
 

@@ -54,6 +54,13 @@ func TestPrometheus(t *testing.T) {
 	})
 	figure(t, "scraped %.1f s after the monitor was made", time.Since(began).Seconds())
 	s.rulesAreHealthy(t)
+	eventually(t, time.Minute, "a rate, which needs two scrapes", func() error {
+		result, err := query(t, "rate(certstream_entries_published_total"+selector+"[1m])")
+		if err == nil && len(result) == 0 {
+			err = errNotYet
+		}
+		return err
+	})
 	s.dashboardAnswers(t)
 }
 

@@ -292,6 +292,41 @@ func TestServeSaysThatThePortIsInUse(t *testing.T) {
 	demo.stop(t, syscall.SIGTERM)
 }
 
+// A streamer that is started while another stops takes over its state directory once it is free.
+func TestSuccessorWaitsForTheState(t *testing.T) {
+	dir := t.TempDir()
+	env := []string{"CERTSTREAM_HOST=127.0.0.1", "CERTSTREAM_PORT=0", "CERTSTREAM_LOG_LIST_SOURCE=none", "CERTSTREAM_LOG_FORMAT=json",
+		"CERTSTREAM_STATE_DIR=" + dir}
+	start := func() (*exec.Cmd, *logReader) {
+		serve := program(t, env)
+		errs, err := serve.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := serve.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = serve.Process.Kill(); _ = serve.Wait() })
+		return serve, &logReader{t: t, lines: bufio.NewScanner(errs)}
+	}
+	first, log := start()
+	log.until("http")
+	second, log := start()
+	log.until("patience")
+	if err := first.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	log.until("http")
+	if err := second.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for log.lines.Scan() {
+	}
+	if err := second.Wait(); err != nil {
+		t.Errorf("the second ended with %v", err)
+	}
+}
+
 // With clients connected the drain takes its time, unless a second signal says that it must not.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	serve := program(t, []string{"CERTSTREAM_HOST=127.0.0.1", "CERTSTREAM_PORT=0", "CERTSTREAM_LOG_LIST_SOURCE=none",

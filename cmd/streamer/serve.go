@@ -7,11 +7,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/certstream-operator/certstream-operator/streamer"
 	"github.com/certstream-operator/certstream-operator/streamer/config"
+	"github.com/certstream-operator/certstream-operator/streamer/follow"
 	"github.com/certstream-operator/certstream-operator/streamer/telemetry"
 )
 
@@ -61,7 +63,7 @@ func serve(ctx, now context.Context, path string) error {
 	for _, warning := range loaded.Warnings {
 		logger.Warn("configuration", "warning", warning)
 	}
-	s, err := streamer.New(streamer.Options{
+	s, err := succeed(ctx, streamer.Options{
 		Config: loaded, Load: load, Build: buildInfo(), Logger: logger, Level: level,
 	})
 	if err != nil {
@@ -69,6 +71,31 @@ func serve(ctx, now context.Context, path string) error {
 	}
 	defer reloadOnHangup(s)()
 	return s.Run(ctx, now)
+}
+
+// handOver is how much longer than a drain the streamer before this one may have its state directory.
+const handOver = 10 * time.Second
+
+// succeed makes the streamer, and waits where another that is stopping still uses the state directory: a pod that takes the
+// place of a deleted one starts while that one closes its clients.
+func succeed(ctx context.Context, o streamer.Options) (*streamer.Streamer, error) {
+	drain := o.Config.Drain
+	patience := time.Duration(drain.Delay) + time.Duration(drain.Period) + handOver
+	giveUp := time.Now().Add(patience)
+	for waited := false; ; waited = true {
+		s, err := streamer.New(o)
+		if !errors.Is(err, follow.ErrInUse) || time.Now().After(giveUp) {
+			return s, err
+		}
+		if !waited {
+			o.Logger.Warn("waiting for the streamer that uses the state directory to end", "error", err, "patience", patience)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // invalid makes a configuration's mistakes usage errors: another start would find them again.
