@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # Settings shared by the scripts here; each can be set from outside.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CACHE=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/certstream-operator}
@@ -9,7 +9,6 @@ export CACHE KUBE_CACHE KUBE_STATE
 export PATH="$KUBE_CACHE/bin:$PATH"
 
 # Addresses exist only inside the cluster's own network namespace.
-# shellcheck disable=SC2034
 NODE_IP=10.89.0.1
 POD_CIDR=10.90.0.0/16
 SERVICE_CIDR=10.96.0.0/16
