@@ -2,14 +2,18 @@ package envtest
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/certstream-operator/certstream-operator/controllers"
 )
@@ -26,6 +30,7 @@ func TestOneOfTwoOperatorsLeads(t *testing.T) {
 		o.RenewDeadline = new(5 * time.Second)
 		o.LeaseDuration = new(10 * time.Second)
 	}
+	s.grantElection(t, ns)
 	lease := client.ObjectKey{Namespace: ns, Name: "certstream-operator"}
 	first := s.operator(t, ns, elected)
 	held := waitGet(t, s, lease, new(coordinationv1.Lease), exists).Spec.HolderIdentity
@@ -62,4 +67,28 @@ func working(writes []string, ns string) []string {
 			"PUT /apis/coordination.k8s.io/v1/namespaces/" + ns + "/leases/certstream-operator",
 		}, w)
 	})
+}
+
+// grantElection gives the operator the role of config/rbac by which it elects a leader.
+func (s *apiServer) grantElection(t *testing.T, ns string) {
+	t.Helper()
+	text, err := os.ReadFile("../../config/rbac/leader_election_role.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := new(rbacv1.Role)
+	if err := yaml.UnmarshalStrict(text, role); err != nil {
+		t.Fatal(err)
+	}
+	role.Namespace = ns
+	binding := &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: role.Name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: operatorUser}},
+	}
+	for _, o := range []client.Object{role, binding} {
+		if err := s.client.Create(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

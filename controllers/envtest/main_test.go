@@ -4,6 +4,7 @@ package envtest
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"log"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -20,6 +22,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
 
 	"github.com/go-logr/logr"
 
@@ -36,6 +39,8 @@ var server *apiServer
 
 type apiServer struct {
 	config *rest.Config
+	// user is the operator under test, with the rights of config/rbac and no others.
+	user   *envtest.AuthenticatedUser
 	scheme *runtime.Scheme
 	client client.Client
 	// kubelet stands for all that runs pods.
@@ -94,8 +99,35 @@ func start(env *envtest.Environment) (*apiServer, error) {
 			return nil, err
 		}
 	}
-	s.client, err = client.New(cfg, client.Options{Scheme: s.scheme})
-	return s, err
+	if s.client, err = client.New(cfg, client.Options{Scheme: s.scheme}); err != nil {
+		return nil, err
+	}
+	return s, s.grant()
+}
+
+// operatorUser is who the operator under test is.
+const operatorUser = "operator"
+
+// grant makes the operator's user, and gives it the role of config/rbac.
+func (s *apiServer) grant() error {
+	var err error
+	if s.user, err = s.env.AddUser(envtest.User{Name: operatorUser}, s.config); err != nil {
+		return err
+	}
+	text, err := os.ReadFile("../../config/rbac/role.yaml")
+	if err != nil {
+		return err
+	}
+	role := new(rbacv1.ClusterRole)
+	if err := yaml.UnmarshalStrict(text, role); err != nil {
+		return err
+	}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: operatorUser}},
+	}
+	return errors.Join(s.client.Create(context.Background(), role), s.client.Create(context.Background(), binding))
 }
 
 // need is the API server, or the end of the test.

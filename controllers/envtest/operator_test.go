@@ -38,7 +38,8 @@ type operator struct {
 func (s *apiServer) operator(t *testing.T, namespace string, edits ...func(*ctrl.Options, *controllers.Reconciler)) *operator {
 	t.Helper()
 	o := &operator{tap: &tap{}}
-	cfg := rest.CopyConfig(s.config)
+	cfg := rest.CopyConfig(s.user.Config())
+	cfg.QPS = -1
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return roundTripper{o.tap, next} })
 	r := &controllers.Reconciler{
 		Defaults:  build.Defaults{Image: testImage, OperatorNamespace: "operators"},

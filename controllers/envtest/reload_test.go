@@ -2,6 +2,7 @@ package envtest
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -73,8 +74,8 @@ func TestAPodThatDoesNotTakeTheConfigurationIsToldAgain(t *testing.T) {
 	s.waitFor(t, key, v1alpha1.ConditionConfigurationReloaded, metav1.ConditionFalse, v1alpha1.ReasonReloadPending)
 	s.waitReady(t, key)
 	now := waitGet(t, s, client.ObjectKeyFromObject(pod), new(corev1.Pod), exists)
-	if now.Annotations[touchesNote] != "3" || now.UID != pod.UID {
-		t.Errorf("the pod was told %s times, want 3", now.Annotations[touchesNote])
+	if told, err := strconv.Atoi(now.Annotations[touchesNote]); err != nil || told < 3 || now.UID != pod.UID {
+		t.Errorf("the pod was told %s times, want 3 at least", now.Annotations[touchesNote])
 	}
 }
 

@@ -8,14 +8,12 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
 // TestScale measures the operator's binary with many streams, and prints the figures. `make scale` runs it: SCALE_STREAMS says
@@ -84,18 +82,7 @@ type binary struct {
 
 func startBinary(t *testing.T, s *apiServer, ns string) *binary {
 	t.Helper()
-	user, err := s.env.AddUser(envtest.User{Name: "operator", Groups: []string{"system:masters"}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kubeconfig, err := user.KubeConfig()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := os.WriteFile(file, kubeconfig, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := kubeconfig(t, s.user)
 	const metrics = "127.77.255.1:8443"
 	cmd := exec.Command(os.Getenv("SCALE_MANAGER"), "--namespaces", ns, "--leader-elect=false", "--metrics-secure=false",
 		"--metrics-bind-address", metrics, "--health-probe-bind-address=0", "--log-level=warn", "--log-format=text")
