@@ -31,7 +31,7 @@ import (
 
 const (
 	crdFile = "../../config/crd/bases/certstream.io_certstreams.yaml"
-	patient = 30 * time.Second
+	patient = 2 * time.Minute
 )
 
 // server is the one API server of this package's run; nil where KUBEBUILDER_ASSETS names no binaries.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -250,3 +252,14 @@ func (s *apiServer) pod(t *testing.T, key client.ObjectKey) *corev1.Pod {
 	})
 	return &pods.Items[0]
 }
+
+// forEach visits the objects of a list.
+func forEach(list client.ObjectList, visit func(client.Object)) error {
+	return meta.EachListItem(list, func(o runtime.Object) error {
+		visit(o.(client.Object))
+		return nil
+	})
+}
+
+// aboutMain are requests about the CertStream `main` or its objects.
+var aboutMain = regexp.MustCompile(`/(certstream-)?main(-|/|$)`)
