@@ -17,7 +17,7 @@ import (
 
 const (
 	logsURL  = "http://testlog.ct-logs.svc.cluster.local"
-	logsRate = 150 // entries per second and log
+	logsRate = 100 // entries per second and log
 
 	logsManifest = `
 apiVersion: v1

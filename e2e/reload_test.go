@@ -20,7 +20,7 @@ import (
 func TestReload(t *testing.T) {
 	bed.operator(t)
 	s := bed.readyStream(t, nil)
-	readers := s.crowd(t, 10)
+	readers := s.crowd(t, 5)
 	pod, err := s.pod(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -46,9 +46,9 @@ func TestReload(t *testing.T) {
 	t.Logf("in order: %v", times)
 	slices.Sort(times)
 	a := sum(t, readers)
-	figure(t, "20 changes, %d clients: p50 %v, p95 %v, longest %v; connections dropped %d, messages missing %d of %d",
+	figure(t, "20 changes, %d clients: p50 %v, p95 %v, longest %v; connections dropped %d, messages missing %d of %d, gaps told %d",
 		len(readers), times[9].Round(time.Millisecond), times[18].Round(time.Millisecond), times[19].Round(time.Millisecond),
-		a.lost, a.missing, a.messages)
+		a.lost, a.missing, a.messages, a.gaps)
 	if a.lost != 0 || a.missing != 0 || a.gaps != 0 {
 		t.Errorf("reloading cost clients: %+v", a)
 	}

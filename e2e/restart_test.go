@@ -5,6 +5,7 @@ package e2e
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -51,10 +52,11 @@ func TestRestartWithVolume(t *testing.T) {
 	s.ready(t)
 }
 
-// TestRestartWithoutVolume rolls a pod without a volume: old and new overlap, no connection is refused.
+// TestRestartWithoutVolume rolls a pod that has clients and no volume: old and new overlap, no connection is refused.
 func TestRestartWithoutVolume(t *testing.T) {
 	bed.operator(t)
 	s := bed.readyStream(t, func(spec *v1alpha1.CertStreamSpec) { spec.State.Type = v1alpha1.StateNone })
+	s.crowd(t, 1) // a pod without clients stops at once
 	before, err := s.pod(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -65,6 +67,7 @@ func TestRestartWithoutVolume(t *testing.T) {
 	s.apply(t)
 	s.replaced(t, before)
 	s.ready(t)
+	pause(t, 10*time.Second) // the old pod closes its clients
 	without, refused := stop()
 	figure(t, "rollout without a volume: longest time between two connections %.2f s, connections refused %d", without.Seconds(), refused)
 	if refused > 0 {

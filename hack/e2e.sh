@@ -36,15 +36,17 @@ fi
 # --- images -------------------------------------------------------------------
 say "building images"
 operator=docker.io/certstream-operator/operator streamer=docker.io/certstream-operator/streamer
-make image PLATFORMS="linux/$arch" PROGRAMS="streamer manager kubectl-certstream" VERSION=$tag IMAGE=$streamer:$tag OPERATOR_IMAGE=$operator:$tag
+make image PLATFORMS="linux/$arch" PROGRAMS="streamer manager kubectl-certstream" VERSION="$tag" \
+  IMAGE="$streamer:$tag" OPERATOR_IMAGE="$operator:$tag"
 cp dist/streamer-image-linux-"$arch".tar "$work/streamer.tar"
 cp dist/operator-image-linux-"$arch".tar "$work/operator.tar"
 # The same programs under another version: what an upgrade installs.
-make image PLATFORMS="linux/$arch" PROGRAMS="streamer manager" VERSION=$tag-next IMAGE=$streamer:$tag-next OPERATOR_IMAGE=$operator:$tag-next
+make image PLATFORMS="linux/$arch" PROGRAMS="streamer manager" VERSION="$tag-next" \
+  IMAGE="$streamer:$tag-next" OPERATOR_IMAGE="$operator:$tag-next"
 mv dist/streamer-image-linux-"$arch".tar "$work/streamer-next.tar"
 mv dist/operator-image-linux-"$arch".tar "$work/operator-next.tar"
 CGO_ENABLED=0 go build -trimpath -o "$work/testlog" ./e2e/testlog
-hack/cluster/mkimage.sh "$work/testlog.tar" docker.io/certstream-operator/testlog:$tag -u 65532 "$work/testlog"
+hack/cluster/mkimage.sh "$work/testlog.tar" "docker.io/certstream-operator/testlog:$tag" -u 65532 "$work/testlog"
 if ((E2E_DEPTH > 1)); then
   for name in prometheus prometheus-operator prometheus-config-reloader; do
     hack/cluster/mkimage.sh "$work/$name.tar" "docker.io/certstream-operator/$name:$tag" -u 65534 "$(hack/tools/install.sh $name)=/bin/$name"
