@@ -19,6 +19,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -211,5 +212,35 @@ func TestAnOutageIsOutlived(t *testing.T) {
 		if cs.Status.Config.RunningHash != cs.Status.Config.WantedHash {
 			t.Errorf("%s: config %+v", kind, cs.Status.Config)
 		}
+	}
+}
+
+// What fails again and again is told in the status, and heals there when it does.
+func TestAFailureThatGoesOnIsTold(t *testing.T) {
+	t.Parallel()
+	s := need(t)
+	ns := s.namespace(t)
+	o := s.operator(t, ns)
+	o.inject(func(r *http.Request) fault {
+		if r.Method == http.MethodPatch && strings.HasSuffix(r.URL.Path, "/services/certstream-main") {
+			return faults()["error"]
+		}
+		return fault{}
+	})
+	key := s.streamOf(t, ns, "main", `{}`)
+	waitGet(t, s, key, new(v1alpha1.CertStream), func(cs *v1alpha1.CertStream) error {
+		c := meta.FindStatusCondition(cs.Status.Conditions, v1alpha1.ConditionReconciling)
+		if c == nil || !strings.Contains(c.Message, "Service certstream-main") || !strings.Contains(c.Message, "injected") {
+			return fmt.Errorf("conditions:\n%s", conditionsText(cs))
+		}
+		return nil
+	})
+	if err := s.client.Get(t.Context(), child(key), new(appsv1.Deployment)); err != nil {
+		t.Errorf("one object that fails kept another from being made: %v", err)
+	}
+	o.inject(nil)
+	cs := s.waitReady(t, key)
+	if meta.FindStatusCondition(cs.Status.Conditions, v1alpha1.ConditionReconciling) != nil {
+		t.Errorf("conditions:\n%s", conditionsText(cs))
 	}
 }

@@ -292,3 +292,39 @@ func TestABadNeighbourDelaysNobody(t *testing.T) {
 	}
 	s.waitReady(t, s.streamOf(t, ns, "good", `{}`))
 }
+
+// Two tokens of one name would be one file in the pod.
+func TestTwoSecretsWithATokenOfOneName(t *testing.T) {
+	t.Parallel()
+	s := need(t)
+	ns := s.namespace(t)
+	s.operator(t, ns)
+	s.secret(t, ns, "a", map[string]string{"alice": "1"})
+	s.secret(t, ns, "b", map[string]string{"alice": "2", "bob": "3"})
+	key := s.streamOf(t, ns, "main", `{auth: {tokens: [{secretName: a}, {secretName: b}]}}`)
+	s.waitStalledSaying(t, key, v1alpha1.ReasonSecretInvalid, "alice")
+	s.change(t, key, "auth: {tokens: [{secretName: a}, {secretName: b, key: bob}]}")
+	s.waitReady(t, key)
+}
+
+// Neither status nor events nor objects repeat what is in a Secret.
+func TestNoSecretIsTold(t *testing.T) {
+	t.Parallel()
+	s := need(t)
+	ns := s.namespace(t)
+	s.operator(t, ns)
+	const word = "s3cr3t-w0rd"
+	s.secret(t, ns, "tokens", map[string]string{"alice": word, "bob": word + "\n" + word})
+	s.secret(t, ns, "proxy", map[string]string{"url": "ftp://user:" + word + "@proxy.example"})
+	key := s.streamOf(t, ns, "main", `{auth: {tokens: [{secretName: tokens}]}, logs: {proxy: {secretKeyRef: {name: proxy, key: url}}}}`)
+	s.waitStalled(t, key, v1alpha1.ReasonSecretInvalid)
+	s.waitEvent(t, key, corev1.EventTypeWarning, v1alpha1.ReasonSecretInvalid)
+	for _, list := range []client.ObjectList{new(v1alpha1.CertStreamList), new(corev1.EventList), new(corev1.ConfigMapList), new(appsv1.DeploymentList)} {
+		if err := s.client.List(t.Context(), list, client.InNamespace(ns)); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(fmt.Sprintf("%+v", list), word) {
+			t.Errorf("%T tells a secret", list)
+		}
+	}
+}
