@@ -2,6 +2,8 @@ package controllers
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -26,9 +28,18 @@ func newMetrics() *metrics {
 
 // observe shows the conditions of a CertStream.
 func (m *metrics) observe(cs *v1alpha1.CertStream) {
-	m.forget(types.NamespacedName{Namespace: cs.Namespace, Name: cs.Name})
-	for _, c := range cs.Status.Conditions {
-		m.condition.WithLabelValues(cs.Namespace, cs.Name, c.Type, string(c.Status)).Set(1)
+	for _, kind := range v1alpha1.ConditionTypes() {
+		is := metav1.ConditionStatus("")
+		if c := meta.FindStatusCondition(cs.Status.Conditions, kind); c != nil {
+			is = c.Status
+		}
+		for _, s := range []metav1.ConditionStatus{metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown} {
+			if s == is {
+				m.condition.WithLabelValues(cs.Namespace, cs.Name, kind, string(s)).Set(1)
+			} else {
+				m.condition.DeleteLabelValues(cs.Namespace, cs.Name, kind, string(s))
+			}
+		}
 	}
 }
 

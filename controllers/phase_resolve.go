@@ -61,6 +61,9 @@ func (r *Reconciler) refusedToTenants(cs *v1alpha1.CertStream) []string {
 		{"spec.podTemplate.runtimeClassName", pod.RuntimeClassName != nil},
 		{"spec.podTemplate.tolerations", len(pod.Tolerations) > 0},
 		{"spec.service.type " + string(service.Type), service.Type != "" && service.Type != "ClusterIP"},
+		{"spec.service.annotations", len(service.Annotations) > 0},
+		{"spec.ingress.annotations", cs.Spec.Ingress != nil && len(cs.Spec.Ingress.Annotations) > 0},
+		{"spec.gateway.annotations", cs.Spec.Gateway != nil && len(cs.Spec.Gateway.Annotations) > 0},
 		{"spec.logs.allowPrivateAddresses", cs.Spec.Logs.AllowPrivateAddresses},
 		{"spec.logs.proxy", cs.Spec.Logs.Proxy != nil},
 	} {

@@ -22,6 +22,14 @@ const (
 	ConditionSuspended = "Suspended"
 )
 
+// ConditionTypes are all conditions that a CertStream may have.
+func ConditionTypes() []string {
+	return []string{
+		ConditionReady, ConditionReconciling, ConditionStalled, ConditionAvailable, ConditionConfigurationReloaded, ConditionIngesting,
+		ConditionNoWarnings, ConditionMonitored, ConditionSuspended,
+	}
+}
+
 // Reasons of conditions and events. Each is explained in docs/spec/v1alpha1/certstream.md.
 const (
 	// Good news.

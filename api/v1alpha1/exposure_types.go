@@ -182,7 +182,7 @@ type MonitoringSpec struct {
 	// +kubebuilder:validation:MaxProperties=32
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('app.kubernetes.io/') && !k.startsWith('certstream.io/'))",message="labels under app.kubernetes.io/ and certstream.io/ are the operator's: choose another prefix"
 	Labels map[string]string `json:"labels,omitempty"`
-	// Whether a PrometheusRule with alerts is made.
+	// Whether a PrometheusRule with alerts is made beside the monitor.
 	// +optional
 	// +kubebuilder:default=true
 	Rules *bool `json:"rules,omitempty"`

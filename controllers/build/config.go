@@ -85,17 +85,7 @@ func (t *translation) pod(cs *v1alpha1.CertStream) {
 	if t.spec.TLS != nil {
 		t.TLSCert, t.TLSKey = tlsDir+"/tls.crt", tlsDir+"/tls.key"
 	}
-	t.Drain.Delay = config.Duration(drainDelay(cs))
 	set(&t.Drain.Period, t.spec.DrainSeconds, func(s int32) config.Duration { return config.Duration(s) * config.Duration(time.Second) })
-}
-
-// drainDelay is how long a pod that stops goes on serving, so that no new client is led to it when it closes its ports. With a
-// volume nobody else serves in that time, so that it only lengthens the outage.
-func drainDelay(cs *v1alpha1.CertStream) time.Duration {
-	if ClaimName(cs) != "" {
-		return 500 * time.Millisecond
-	}
-	return 2 * time.Second
 }
 
 func (t *translation) logs() {

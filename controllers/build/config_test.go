@@ -151,17 +151,6 @@ func TestConfigurationHoldsNoSecret(t *testing.T) {
 	t.Error("no variable refers to the Secret")
 }
 
-func TestDrainDelay(t *testing.T) {
-	for state, want := range map[string]string{
-		"{}": "500ms", "{type: None}": "2s", "{type: ExistingClaim, claimName: a}": "500ms",
-	} {
-		c, err := Config(specs.Default(t, "spec: {state: "+state+"}"))
-		if err != nil || c.Drain.Delay.String() != want {
-			t.Errorf("state %s: %v, %v; want %s", state, c.Drain.Delay, err, want)
-		}
-	}
-}
-
 // anyText is a text of any characters, and often one that means something in YAML.
 func anyText() *rapid.Generator[string] {
 	return rapid.OneOf(rapid.String(), rapid.StringMatching("[-?:,\\[\\]{}#&*!|>'\"%@`~yn0-9. \t\n\r\\\\]*"),

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"math"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -67,8 +66,16 @@ func stamp(s *Stream, template *corev1ac.PodTemplateSpecApplyConfiguration, grac
 
 // gracePeriod is the time that the streamer needs to stop, in seconds, with a margin.
 func gracePeriod(cs *v1alpha1.CertStream) int64 {
-	delay := math.Ceil(drainDelay(cs).Seconds())
-	return int64(delay) + int64(valueOr(cs.Spec.DrainSeconds, 5)) + graceMargin
+	return goodbyeSeconds(cs) + int64(valueOr(cs.Spec.DrainSeconds, 5)) + graceMargin
+}
+
+// goodbyeSeconds is how long a pod that is told to stop goes on as before, so that every node has heard that the Service leads to
+// another when it begins to close. With a volume there is no other yet, so that it would only lengthen the outage.
+func goodbyeSeconds(cs *v1alpha1.CertStream) int64 {
+	if ClaimName(cs) != "" {
+		return 0
+	}
+	return 4
 }
 
 // podSpec is the restricted pod.
@@ -94,6 +101,10 @@ func container(s *Stream) *corev1ac.ContainerApplyConfiguration {
 	c := corev1ac.Container().WithName(ContainerName).WithImage(Image(s)).WithImagePullPolicy(pullPolicy(s)).WithArgs("serve").
 		WithEnv(environment(s)...).WithPorts(containerPorts(s.CertStream)...).WithVolumeMounts(mounts(s)...).
 		WithSecurityContext(security).WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError)
+	if seconds := goodbyeSeconds(s.CertStream); seconds > 0 {
+		c.WithLifecycle(corev1ac.Lifecycle().WithPreStop(
+			corev1ac.LifecycleHandler().WithSleep(corev1ac.SleepAction().WithSeconds(seconds))))
+	}
 	if resources := s.Spec.PodTemplate.Resources; resources != nil {
 		c.WithResources(convert[corev1ac.ResourceRequirementsApplyConfiguration](resources))
 	}

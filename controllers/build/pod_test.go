@@ -74,14 +74,28 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
+// TestGoodbye holds that a pod without a volume, beside which the next one serves, goes on for a while when it is told to stop.
+func TestGoodbye(t *testing.T) {
+	for state, want := range map[string]int64{"{}": 0, "{type: ExistingClaim, claimName: a}": 0, "{type: None}": 4} {
+		var got int64
+		template := pod(t, stream(t, "spec: {state: "+state+"}")).Spec
+		if l := template.Containers[0].Lifecycle; l != nil {
+			got = *l.PreStop.Sleep.Seconds
+		}
+		if got != want || *template.TerminationGracePeriodSeconds != want+15 {
+			t.Errorf("state %s: sleeps %d s of %d, want %d", state, got, *template.TerminationGracePeriodSeconds, want)
+		}
+	}
+}
+
 // TestGracePeriod holds that a longer drain alone replaces no pod: its grace period follows with the next one.
 func TestGracePeriod(t *testing.T) {
 	before := stream(t, "spec: {drainSeconds: 5}")
 	running := pod(t, before)
-	if got := *running.Spec.TerminationGracePeriodSeconds; got != 16 {
-		t.Errorf("grace period %d, want 16: a second of delay, 5 of drain, 10 of margin", got)
+	if got := *running.Spec.TerminationGracePeriodSeconds; got != 15 {
+		t.Errorf("grace period %d, want 15: 5 of drain, 10 of margin", got)
 	}
-	deployed := &Deployed{RestartHash: running.Annotations[AnnotationRestartHash], GracePeriodSeconds: 16}
+	deployed := &Deployed{RestartHash: running.Annotations[AnnotationRestartHash], GracePeriodSeconds: 15}
 
 	longer := stream(t, "spec: {drainSeconds: 60}")
 	longer.Deployed = deployed
@@ -94,14 +108,14 @@ func TestGracePeriod(t *testing.T) {
 
 	edited := stream(t, "spec: {drainSeconds: 60}")
 	edited.Deployed = &Deployed{RestartHash: deployed.RestartHash, GracePeriodSeconds: 1}
-	if got := *pod(t, edited).Spec.TerminationGracePeriodSeconds; got != 71 {
-		t.Errorf("grace period %d that somebody set holds, want 71", got)
+	if got := *pod(t, edited).Spec.TerminationGracePeriodSeconds; got != 70 {
+		t.Errorf("grace period %d that somebody set holds, want 70", got)
 	}
 
 	other := stream(t, "spec: {drainSeconds: 60, limits: {window: 64Mi}}")
 	other.Deployed = deployed
-	if got := *pod(t, other).Spec.TerminationGracePeriodSeconds; got != 71 {
-		t.Errorf("grace period of the next pod: %d, want 71", got)
+	if got := *pod(t, other).Spec.TerminationGracePeriodSeconds; got != 70 {
+		t.Errorf("grace period of the next pod: %d, want 70", got)
 	}
 }
 

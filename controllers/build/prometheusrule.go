@@ -3,6 +3,8 @@ package build
 import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
 )
 
 // runbookURL is where alerts lead to.
@@ -10,9 +12,9 @@ const runbookURL = "https://github.com/certstream-operator/certstream-operator/b
 
 func prometheusRuleKind() schema.GroupVersionKind { return monitoringKind("PrometheusRule") }
 
-// prometheusRule is the alerts of the stream.
+// prometheusRule is the alerts of the stream. Where the operator makes no monitor they would only say that nobody scrapes.
 func prometheusRule(s *Stream) runtime.ApplyConfiguration {
-	if !valueOr(s.Spec.Monitoring.Rules, true) {
+	if !valueOr(s.Spec.Monitoring.Rules, true) || s.Spec.Monitoring.Monitor == v1alpha1.MonitorNone {
 		return nil
 	}
 	groups := runtime.DeepCopyJSONValue(s.rules)

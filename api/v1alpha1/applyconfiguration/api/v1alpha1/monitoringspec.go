@@ -18,7 +18,7 @@ type MonitoringSpecApplyConfiguration struct {
 	Interval *string `json:"interval,omitempty"`
 	// Labels of the monitor and the rules, by which a Prometheus selects them.
 	Labels map[string]string `json:"labels,omitempty"`
-	// Whether a PrometheusRule with alerts is made.
+	// Whether a PrometheusRule with alerts is made beside the monitor.
 	Rules *bool `json:"rules,omitempty"`
 	// A ConfigMap with the Grafana dashboard, for Grafana's sidecar; absent makes none.
 	Dashboard *DashboardSpecApplyConfiguration `json:"dashboard,omitempty"`
