@@ -80,7 +80,7 @@ func TestGoodbye(t *testing.T) {
 		var got int64
 		template := pod(t, stream(t, "spec: {state: "+state+"}")).Spec
 		if l := template.Containers[0].Lifecycle; l != nil {
-			got = *l.PreStop.Sleep.Seconds
+			got = l.PreStop.Sleep.Seconds
 		}
 		if got != want || *template.TerminationGracePeriodSeconds != want+15 {
 			t.Errorf("state %s: sleeps %d s of %d, want %d", state, got, *template.TerminationGracePeriodSeconds, want)
