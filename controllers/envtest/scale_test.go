@@ -148,17 +148,19 @@ func (b *binary) writesIn(t *testing.T, d time.Duration) float64 {
 	return b.writes(t) - before
 }
 
+// resident is the process's memory: all of it, and without the pages of the program's own file, which the kernel may drop.
 func (b *binary) resident(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.pid))
 	if err != nil {
 		t.Fatal(err)
 	}
+	mib := map[string]float64{}
 	for line := range strings.Lines(string(text)) {
-		if kb, found := strings.CutPrefix(line, "VmRSS:"); found {
-			n, _ := strconv.Atoi(strings.Fields(kb)[0])
-			return fmt.Sprintf("%.1f MiB", float64(n)/1024)
+		if name, kb, found := strings.Cut(line, ":"); found && strings.HasPrefix(name, "Rss") || name == "VmRSS" {
+			n, _ := strconv.ParseFloat(strings.Fields(kb)[0], 64)
+			mib[name] = n / 1024
 		}
 	}
-	return "unknown"
+	return fmt.Sprintf("%.1f MiB (%.1f without the program's file)", mib["VmRSS"], mib["RssAnon"])
 }
