@@ -38,6 +38,8 @@ type Reconciler struct {
 	Defaults build.Defaults
 	// Restricted refuses what would let the author of a CertStream do more than stream (see docs/security.md).
 	Restricted bool
+	// OptionalInterval is how often it is looked whether kinds that a cluster may lack came or went; zero takes 10 s.
+	OptionalInterval time.Duration
 	// StatusURL is where a pod serves its status; nil takes the admin port of its address.
 	StatusURL func(*corev1.Pod) string
 	// Now is the time; nil takes the system's.

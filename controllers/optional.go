@@ -18,6 +18,8 @@ const optionalInterval = 10 * time.Second
 // the operator need not be restarted for it.
 type optionalKinds struct {
 	discovery discovery.DiscoveryInterface
+	// every is how often it is looked.
+	every time.Duration
 	// came and went are called when a kind does, and not at the same time.
 	came func(context.Context, schema.GroupVersionKind) error
 	went func(context.Context, schema.GroupVersionKind)
@@ -40,7 +42,7 @@ func (k *optionalKinds) present(kind schema.GroupVersionKind) bool {
 
 // Start looks again and again until the context ends.
 func (k *optionalKinds) Start(ctx context.Context) error {
-	tick := time.NewTicker(optionalInterval)
+	tick := time.NewTicker(k.every)
 	defer tick.Stop()
 	for {
 		k.look(ctx)

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -136,8 +137,14 @@ func (r *Reconciler) watchOptional(mgr ctrl.Manager, c controller.Controller, ch
 	owner := handler.TypedEnqueueRequestForOwner[*metav1.PartialObjectMetadata](
 		mgr.GetScheme(), mgr.GetRESTMapper(), new(v1alpha1.CertStream), handler.OnlyControllerOwner())
 	r.optional = &optionalKinds{
-		discovery: d, has: make(map[schema.GroupVersionKind]bool),
+		discovery: d, every: cmp.Or(r.OptionalInterval, optionalInterval), has: make(map[schema.GroupVersionKind]bool),
 		came: func(ctx context.Context, kind schema.GroupVersionKind) error {
+			// The watch would wait 10 s where the kind is not known yet, and miss what happens to objects made meanwhile.
+			ctx, cancel := context.WithTimeout(ctx, optionalInterval)
+			defer cancel()
+			if _, err := mgr.GetCache().GetInformer(ctx, metadataOf(kind)); err != nil {
+				return err
+			}
 			return c.Watch(source.Kind(mgr.GetCache(), metadataOf(kind), owner))
 		},
 		went: func(ctx context.Context, kind schema.GroupVersionKind) {

@@ -4,15 +4,18 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
+	"github.com/certstream-operator/certstream-operator/controllers"
 )
 
 // optionalCRDs are those of the kinds that a cluster may lack.
@@ -28,7 +31,7 @@ func optionalCRDs() []string {
 func TestOptionalKindsComeAndGo(t *testing.T) {
 	s := need(t)
 	ns := s.namespace(t)
-	s.operator(t, ns)
+	s.operator(t, ns, func(_ *ctrl.Options, r *controllers.Reconciler) { r.OptionalInterval = 500 * time.Millisecond })
 	plain := s.streamOf(t, ns, "plain", `{}`)
 	s.waitReady(t, plain)
 	s.waitFor(t, plain, v1alpha1.ConditionMonitored, metav1.ConditionFalse, v1alpha1.ReasonCRDMissing)
@@ -58,13 +61,31 @@ func TestOptionalKindsComeAndGo(t *testing.T) {
 	s.change(t, gateway, "gateway: null")
 	s.waitGone(t, child(gateway), optional("gateway.networking.k8s.io", "HTTPRoute"))
 
-	if err := envtest.UninstallCRDs(s.config, envtest.CRDInstallOptions{CRDs: crds}); err != nil {
-		t.Fatal(err)
-	}
+	s.uninstall(t, crds)
 	s.waitFor(t, plain, v1alpha1.ConditionMonitored, metav1.ConditionFalse, v1alpha1.ReasonCRDMissing)
 	s.waitReady(t, plain)
 	s.change(t, plain, "logLevel: Debug")
 	s.waitReady(t, plain)
+
+	again := s.install(t, "monitoring.coreos.com_podmonitors")
+	monitor = s.waitOptional(t, plain, "monitoring.coreos.com", "PodMonitor")
+	s.waitFor(t, plain, v1alpha1.ConditionMonitored, metav1.ConditionTrue, v1alpha1.ReasonMonitorCreated)
+	if err := s.client.Delete(t.Context(), monitor); err != nil {
+		t.Fatal(err)
+	}
+	s.waitOptional(t, plain, "monitoring.coreos.com", "PodMonitor")
+	s.uninstall(t, again)
+}
+
+// uninstall removes resource definitions, and waits until they are gone.
+func (s *apiServer) uninstall(t *testing.T, crds []*apiextensionsv1.CustomResourceDefinition) {
+	t.Helper()
+	if err := envtest.UninstallCRDs(s.config, envtest.CRDInstallOptions{CRDs: crds}); err != nil {
+		t.Fatal(err)
+	}
+	for _, crd := range crds {
+		s.waitGone(t, client.ObjectKeyFromObject(crd), new(apiextensionsv1.CustomResourceDefinition))
+	}
 }
 
 // testIssued is cert-manager's part: it fills the Secret that its Certificate names.
