@@ -82,7 +82,7 @@ func (r *Reconciler) reloadPod(ctx context.Context, s *scope, pod *corev1.Pod) (
 		return untilNextTouch(1), r.touch(ctx, s, pod, 1)
 	}
 	touches, _ := strconv.Atoi(pod.Annotations[annotationTouches])
-	if touches == 0 || touches >= maxTouches || r.runs(s, pod) {
+	if touches >= maxTouches || r.runs(s, pod) || touches == 0 && !r.strayed(s, pod) {
 		return 0, nil
 	}
 	at, err := time.Parse(time.RFC3339Nano, pod.Annotations[annotationTouched])
@@ -104,6 +104,12 @@ func isCurrent(s *scope, pod *corev1.Pod) bool {
 func (r *Reconciler) runs(s *scope, pod *corev1.Pod) bool {
 	report, ok := r.prober.Report(s.key, pod.UID)
 	return ok && report.Err == nil && report.ConfigHash == s.stream.ConfigHash
+}
+
+// strayed says whether the pod reports another configuration: it may have taken up what somebody had put into the ConfigMap.
+func (r *Reconciler) strayed(s *scope, pod *corev1.Pod) bool {
+	report, ok := r.prober.Report(s.key, pod.UID)
+	return ok && report.Err == nil && report.ConfigHash != s.stream.ConfigHash
 }
 
 // touch writes into the pod's annotations what it is told of; 0 touches mean that there was no need to tell.

@@ -221,6 +221,17 @@ func (k *kubelet) mount(pod *corev1.Pod, config string) bool {
 	return !m.unready
 }
 
+// renew has the pods of a namespace take up a configuration, as when the kubelet looked at a ConfigMap in passing.
+func (k *kubelet) renew(namespace, config string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, p := range k.pods {
+		if p.namespace == namespace {
+			p.config = config
+		}
+	}
+}
+
 func (p *fakePod) take(config string, m manners) {
 	if m.rejects != nil {
 		if why := m.rejects(config); why != "" {

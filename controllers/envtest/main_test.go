@@ -9,6 +9,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,8 +45,9 @@ type apiServer struct {
 	scheme *runtime.Scheme
 	client client.Client
 	// kubelet stands for all that runs pods.
-	kubelet *kubelet
-	env     *envtest.Environment
+	kubelet   *kubelet
+	settingUp sync.Mutex
+	env       *envtest.Environment
 }
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }

@@ -58,8 +58,7 @@ func (s *apiServer) operator(t *testing.T, namespace string, edits ...func(*ctrl
 	if err != nil {
 		t.Fatal(err)
 	}
-	skip := true // several operators run in this process
-	if err := r.Setup(mgr, controller.Options{MaxConcurrentReconciles: 4, SkipNameValidation: &skip}); err != nil {
+	if err := s.setup(r, mgr); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -73,6 +72,13 @@ func (s *apiServer) operator(t *testing.T, namespace string, edits ...func(*ctrl
 	})
 	t.Cleanup(o.stop)
 	return o
+}
+
+// setup registers an operator with its manager: several run in this process, and one after the other takes the metrics over.
+func (s *apiServer) setup(r *controllers.Reconciler, mgr ctrl.Manager) error {
+	s.settingUp.Lock()
+	defer s.settingUp.Unlock()
+	return r.Setup(mgr, controller.Options{MaxConcurrentReconciles: 4, SkipNameValidation: new(true)})
 }
 
 // tap sees every request of an operator, counts those that write, and can fail them.

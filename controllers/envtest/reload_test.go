@@ -79,6 +79,30 @@ func TestAPodThatDoesNotTakeTheConfigurationIsToldAgain(t *testing.T) {
 	}
 }
 
+// A pod may take up what somebody put into the ConfigMap before the operator put it right. It is told then, though it was never
+// told before.
+func TestAPodThatStraysIsToldAgain(t *testing.T) {
+	t.Parallel()
+	s := need(t)
+	ns := s.namespace(t)
+	s.operator(t, ns)
+	key := s.streamOf(t, ns, "main", `{}`)
+	s.waitReady(t, key)
+	pod := client.ObjectKeyFromObject(s.pod(t, key))
+	waitTouches := func(want string) {
+		waitGet(t, s, pod, new(corev1.Pod), func(p *corev1.Pod) error {
+			if got := p.Annotations[touchesNote]; got != want {
+				return fmt.Errorf("told %s times, want %s", got, want)
+			}
+			return nil
+		})
+	}
+	waitTouches("0")
+	s.kubelet.renew(ns, "port: 1")
+	waitTouches("1")
+	s.waitReady(t, key)
+}
+
 func TestARejectedConfigurationKeepsTheLastGoodOneRunning(t *testing.T) {
 	t.Parallel()
 	s := need(t)
