@@ -101,6 +101,8 @@ func TestADyingStreamIsLeftAlone(t *testing.T) {
 	if err := s.client.Delete(t.Context(), cs, client.PropagationPolicy(metav1.DeletePropagationForeground)); err != nil {
 		t.Fatal(err)
 	}
+	// A stream made after it is ready once the events before it have been seen.
+	s.waitReady(t, s.streamOf(t, ns, "second", `{logs: {select: {operators: [A]}}}`))
 	before := len(o.written())
 	for _, child := range []client.Object{new(corev1.Service), new(corev1.ConfigMap)} {
 		child.SetNamespace(ns)
@@ -109,8 +111,7 @@ func TestADyingStreamIsLeftAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Another stream, made after, is done: so the events of the first have been seen.
-	s.waitReady(t, s.streamOf(t, ns, "other", `{logs: {select: {operators: [A]}}}`))
+	s.waitReady(t, s.streamOf(t, ns, "third", `{logs: {select: {operators: [B]}}}`))
 	for _, w := range o.written()[before:] {
 		if aboutMain.MatchString(w) {
 			t.Errorf("wrote %s", w)

@@ -24,6 +24,35 @@ func kubeconfig(t *testing.T, user *envtest.AuthenticatedUser) string {
 	return file
 }
 
+// What is applied a second time is unchanged: a default inside a list would be a difference for ever.
+func TestFieldsOfSamplesAppliedTwice(t *testing.T) {
+	t.Parallel()
+	s := need(t)
+	ns := s.namespace(t)
+	admin, err := s.env.AddUser(envtest.User{Name: "gitops", Groups: []string{"system:masters"}}, s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := kubeconfig(t, admin)
+	apply := func() string {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"),
+			"apply", "--namespace", ns, "-f", "../../config/samples/certstream_v1alpha1_custom-logs.yaml")
+		cmd.Env = append(os.Environ(), "KUBECONFIG="+file, "HOME="+t.TempDir())
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return string(out)
+	}
+	apply()
+	for line := range strings.Lines(apply()) {
+		if strings.HasPrefix(line, "certstream.certstream.io/") && !strings.HasSuffix(line, " unchanged\n") {
+			t.Error(line)
+		}
+	}
+}
+
 // What people see of a CertStream with kubectl.
 func TestKubectl(t *testing.T) {
 	t.Parallel()
@@ -66,6 +95,9 @@ func TestKubectl(t *testing.T) {
 	}
 	if explained := kubectl("explain", "cstream.spec.logs.start"); !strings.Contains(explained, "Where to begin in a log that has no checkpoint") {
 		t.Errorf("kubectl explain says\n%s", explained)
+	}
+	if limits := strings.Join(strings.Fields(kubectl("explain", "cstream.spec.limits")), " "); !strings.Contains(limits, "Default: 10000. From 0 to 10000000. Live.") {
+		t.Errorf("kubectl explain says neither default nor bounds:\n%s", limits)
 	}
 	if whole := kubectl("explain", "cstream.spec", "--recursive"); !strings.Contains(whole, "connectionsPerIP") {
 		t.Errorf("kubectl explain --recursive says\n%s", whole)

@@ -89,17 +89,20 @@ func TestAPodThatStraysIsToldAgain(t *testing.T) {
 	key := s.streamOf(t, ns, "main", `{}`)
 	s.waitReady(t, key)
 	pod := client.ObjectKeyFromObject(s.pod(t, key))
-	waitTouches := func(want string) {
-		waitGet(t, s, pod, new(corev1.Pod), func(p *corev1.Pod) error {
-			if got := p.Annotations[touchesNote]; got != want {
-				return fmt.Errorf("told %s times, want %s", got, want)
-			}
-			return nil
-		})
-	}
-	waitTouches("0")
-	s.kubelet.renew(ns, "port: 1")
-	waitTouches("1")
+	told := func(p *corev1.Pod) string { return p.Annotations[touchesNote] }
+	waitGet(t, s, pod, new(corev1.Pod), func(p *corev1.Pod) error {
+		if told(p) != "0" {
+			return fmt.Errorf("told %q times, want 0", told(p))
+		}
+		return nil
+	})
+	waitGet(t, s, pod, new(corev1.Pod), func(p *corev1.Pod) error {
+		if told(p) == "0" {
+			s.kubelet.renew(ns, "port: 1")
+			return fmt.Errorf("not told")
+		}
+		return nil
+	})
 	s.waitReady(t, key)
 }
 
