@@ -30,7 +30,7 @@ type CertStream struct {
 	Spec CertStreamSpec `json:"spec,omitempty"`
 	// What the operator sees. It is written by the operator only.
 	// +optional
-	// +kubebuilder:default={"observedGeneration":-1}
+	// +kubebuilder:default={"observedGeneration":-1,"conditions":{{"type":"Ready","status":"Unknown","reason":"Pending","message":"No operator has seen this CertStream yet: is it installed, and does it watch this namespace?","lastTransitionTime":"1970-01-01T00:00:00Z"}}}
 	Status CertStreamStatus `json:"status,omitempty"`
 }
 

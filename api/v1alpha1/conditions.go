@@ -46,6 +46,9 @@ const (
 	ReasonProgressing     = "Progressing"
 	ReasonReloadRequested = "ReloadRequested"
 
+	// ReasonPending is that of the condition that a CertStream is born with, before an operator has seen it.
+	ReasonPending = "Pending"
+
 	// Waiting: heals by itself or with a little time.
 	ReasonPodPending         = "PodPending"
 	ReasonPodNotReady        = "PodNotReady"

@@ -197,6 +197,7 @@ type DashboardSpec struct {
 	// +optional
 	// +kubebuilder:default={grafana_dashboard: "1"}
 	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('app.kubernetes.io/') && !k.startsWith('certstream.io/'))",message="labels under app.kubernetes.io/ and certstream.io/ are the operator's: choose another prefix"
 	Labels map[string]string `json:"labels,omitempty"`
 	// Annotations, for example the folder of Grafana's sidecar.
 	// +optional

@@ -203,7 +203,7 @@ type LogSelection struct {
 
 // CustomLog is a log that is in no list.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.submissionURL) || self.protocol == 'Static'",fieldPath=".submissionURL",message="submissionURL is for protocol Static: a log of RFC 6962 has one URL"
+// +kubebuilder:validation:XValidation:rule="!has(self.submissionURL) || (has(self.protocol) && self.protocol == 'Static')",fieldPath=".submissionURL",message="submissionURL is for protocol Static: a log of RFC 6962 has one URL"
 type CustomLog struct {
 	// Name in messages.
 	// +required
@@ -226,18 +226,16 @@ type CustomLog struct {
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[[:cntrl:]]')",message="the name of an operator has no control characters"
 	Operator string `json:"operator,omitempty"`
-	// How it is read.
+	// How it is read. Absent means `RFC6962`.
 	// +optional
-	// +kubebuilder:default=RFC6962
 	Protocol LogProtocol `json:"protocol,omitempty"`
 	// Submission prefix of a static log, whose host and path are the origin of its checkpoints. Absent means `url`.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[][A-Za-z0-9._~:/@!$&()*+,;=%-]+$')",message="a log's URL begins with https:// or http:// and has no spaces, no quotes, no query and no fragment"
 	SubmissionURL string `json:"submissionURL,omitempty"`
-	// Maximum merge delay: 1s to 720h.
+	// Maximum merge delay: 1s to 720h. Absent means 24h.
 	// +optional
-	// +kubebuilder:default="24h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('720h')",message="mmd is a duration such as 30s or 1h30m, between 1s and 720h"
@@ -307,15 +305,15 @@ type OperatorPacing struct {
 	Tiles bool `json:"tiles,omitempty"`
 }
 
-// ProxySpec is an HTTP proxy.
+// ProxySpec is an HTTP proxy. The rules of url are here because a refusal prints the value of a field, and not that of an object.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.url) != has(self.secretKeyRef)",message="set either url or secretKeyRef"
+// +kubebuilder:validation:XValidation:rule="!has(self.url) || self.url.matches('^(https?|socks5)://[][A-Za-z0-9._~:/@%-]+$')",fieldPath=".url",message="a proxy's URL is of the form http://proxy.example.com:3128, by http, https or socks5"
+// +kubebuilder:validation:XValidation:rule="!has(self.url) || !self.url.contains('@')",fieldPath=".url",message="a proxy's password does not belong into the spec: put the whole URL into a Secret and name it in secretKeyRef"
 type ProxySpec struct {
 	// URL of a proxy that asks for no password.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:XValidation:rule="self.matches('^(https?|socks5)://[][A-Za-z0-9._~:/@%-]+$')",message="a proxy's URL is of the form http://proxy.example.com:3128, by http, https or socks5"
-	// +kubebuilder:validation:XValidation:rule="!self.contains('@')",message="a proxy's password does not belong into the spec: put the whole URL into a Secret and name it in secretKeyRef"
 	URL string `json:"url,omitempty"`
 	// Key of a Secret that holds the proxy's URL, with user and password if it asks for them.
 	// +optional

@@ -6,7 +6,7 @@ import corev1 "k8s.io/api/core/v1"
 // Lists are appended to the operator's. Security contexts are joined field by field, and yours hold. All else replaces the
 // operator's value.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.volumeMounts) || self.volumeMounts.all(m, !m.mountPath.startsWith('/etc/certstream') && !m.mountPath.startsWith('/var/lib/certstream') && m.mountPath.startsWith('/') && !m.mountPath.contains('..'))",fieldPath=".volumeMounts",message="mount paths below /etc/certstream and /var/lib/certstream are the operator's, and a mount path is absolute, with no ..: choose another"
+// +kubebuilder:validation:XValidation:rule="!has(self.volumeMounts) || self.volumeMounts.all(m, m.mountPath.startsWith('/') && !m.mountPath.contains('..') && ['//','/./','/etc//','/etc/./','/etc/certstream','/var//','/var/./','/var/lib//','/var/lib/./','/var/lib/certstream'].all(p, !m.mountPath.startsWith(p)) && !(m.mountPath in ['/','/.','/etc','/etc/','/etc/.','/var','/var/','/var/.','/var/lib','/var/lib/','/var/lib/.']))",fieldPath=".volumeMounts",message="/etc/certstream and /var/lib/certstream, with what is above and below them, are the operator's, and a mount path is absolute, with no ..: choose another"
 type PodTemplateSpec struct {
 	// Labels of the pod, besides the operator's.
 	// +optional

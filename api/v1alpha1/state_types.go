@@ -77,24 +77,23 @@ type StateSpec struct {
 }
 
 // VolumeSpec is the claim that the operator makes.
-//
-// +kubebuilder:validation:XValidation:rule="has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",fieldPath=".storageClassName",message="spec.state.volume.storageClassName cannot change: a claim keeps its class. To move, make a claim yourself and use type ExistingClaim"
 type VolumeSpec struct {
-	// Size of the claim. It can grow, where the storage class allows it, and not shrink. Live.
+	// Size of the claim. It can grow, where the storage class allows it. A claim never shrinks: one that is larger stays as it
+	// is. Live.
 	// +optional
 	// +kubebuilder:default="4Gi"
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('16Mi')) >= 0",message="spec.state.volume.size is at least 16Mi"
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity(string(oldSelf))) >= 0",message="spec.state.volume.size can only grow: a volume cannot be made smaller"
 	Size *resource.Quantity `json:"size,omitempty"`
-	// Storage class; absent means the cluster's default. It cannot be changed.
+	// Storage class; absent means the cluster's default. Live; it counts for a claim that does not exist yet. One that exists
+	// keeps its class: the operator says `Refused` until the field is as it was. To move, use type `ExistingClaim`.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	StorageClassName *string `json:"storageClassName,omitempty"`
-	// Access mode of the claim. It cannot be changed.
+	// Access mode. Live; it counts for a claim that does not exist yet. One that exists keeps its mode: the operator says
+	// `Refused` until the field is as it was.
 	// +optional
 	// +kubebuilder:default=ReadWriteOnce
 	// +kubebuilder:validation:Enum=ReadWriteOnce;ReadWriteOncePod;ReadWriteMany
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.state.volume.accessMode cannot change: a claim keeps its access modes"
 	AccessMode corev1.PersistentVolumeAccessMode `json:"accessMode,omitempty"`
 	// What becomes of the claim when the CertStream is deleted: `Retain` keeps it, and a CertStream of the same name takes it
 	// up again; `Delete` deletes it. Live.

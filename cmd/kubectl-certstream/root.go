@@ -12,7 +12,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
 
-const rootHelp = `Kubectl-certstream shows what CertStreams do, and reads their streams.
+const rootHelp = `kubectl certstream shows what CertStreams do, and reads their streams.
 
 Where NAME is left out, the one CertStream of the namespace is meant. What a command
 asks of the pod itself goes through a port-forward, which needs the right to create

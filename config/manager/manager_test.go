@@ -51,6 +51,33 @@ func TestTheOperatorHasWhatItNeeds(t *testing.T) {
 	}
 }
 
+// A release makes images of its version and no others.
+func TestTheImagesAreTheCharts(t *testing.T) {
+	var chart struct{ AppVersion string }
+	readYAML(t, "../../charts/certstream-operator/Chart.yaml", &chart)
+	var kustomization struct{ Images []struct{ Name, NewTag string } }
+	readYAML(t, "kustomization.yaml", &kustomization)
+	container := readDeployment(t).Spec.Template.Spec.Containers[0]
+	if images := kustomization.Images; len(images) != 1 || images[0].Name != container.Image || images[0].NewTag != chart.AppVersion {
+		t.Errorf("kustomization.yaml gives %v; %s:%s is wanted", images, container.Image, chart.AppVersion)
+	}
+	streamer := corev1.EnvVar{Name: "STREAMER_IMAGE", Value: "ghcr.io/certstream-operator/streamer:" + chart.AppVersion}
+	if !slices.Contains(container.Env, streamer) {
+		t.Errorf("manager.yaml does not say %s=%s", streamer.Name, streamer.Value)
+	}
+}
+
+func readYAML(t *testing.T, file string, into any) {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(content, into); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func readDeployment(t *testing.T) *appsv1.Deployment {
 	t.Helper()
 	content, err := os.ReadFile("manager.yaml")

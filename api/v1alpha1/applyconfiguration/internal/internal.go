@@ -72,6 +72,13 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.certstream-operator.certstream-operator.api.v1alpha1.CertStreamStatus
       default:
+        conditions:
+        - lastTransitionTime: "1970-01-01T00:00:00Z"
+          message: 'No operator has seen this CertStream yet: is it installed, and
+            does it watch this namespace?'
+          reason: Pending
+          status: Unknown
+          type: Ready
         observedGeneration: -1
 - name: com.github.certstream-operator.certstream-operator.api.v1alpha1.CertStreamSpec
   map:
@@ -186,7 +193,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: mmd
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
-      default: 24h
     - name: name
       type:
         scalar: string
@@ -196,7 +202,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: protocol
       type:
         namedType: com.github.certstream-operator.certstream-operator.api.v1alpha1.LogProtocol
-      default: RFC6962
     - name: submissionURL
       type:
         scalar: string

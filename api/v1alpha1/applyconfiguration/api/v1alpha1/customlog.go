@@ -20,11 +20,11 @@ type CustomLogApplyConfiguration struct {
 	Key *string `json:"key,omitempty"`
 	// Operator in messages; pacing is per operator. Absent means one of its own.
 	Operator *string `json:"operator,omitempty"`
-	// How it is read.
+	// How it is read. Absent means `RFC6962`.
 	Protocol *apiv1alpha1.LogProtocol `json:"protocol,omitempty"`
 	// Submission prefix of a static log, whose host and path are the origin of its checkpoints. Absent means `url`.
 	SubmissionURL *string `json:"submissionURL,omitempty"`
-	// Maximum merge delay: 1s to 720h.
+	// Maximum merge delay: 1s to 720h. Absent means 24h.
 	MMD *v1.Duration `json:"mmd,omitempty"`
 }
 

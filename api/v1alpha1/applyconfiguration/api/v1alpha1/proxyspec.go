@@ -5,7 +5,7 @@ package v1alpha1
 // ProxySpecApplyConfiguration represents a declarative configuration of the ProxySpec type for use
 // with apply.
 //
-// ProxySpec is an HTTP proxy.
+// ProxySpec is an HTTP proxy. The rules of url are here because a refusal prints the value of a field, and not that of an object.
 type ProxySpecApplyConfiguration struct {
 	// URL of a proxy that asks for no password.
 	URL *string `json:"url,omitempty"`

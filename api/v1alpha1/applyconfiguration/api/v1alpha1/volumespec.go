@@ -13,11 +13,14 @@ import (
 //
 // VolumeSpec is the claim that the operator makes.
 type VolumeSpecApplyConfiguration struct {
-	// Size of the claim. It can grow, where the storage class allows it, and not shrink. Live.
+	// Size of the claim. It can grow, where the storage class allows it. A claim never shrinks: one that is larger stays as it
+	// is. Live.
 	Size *resource.Quantity `json:"size,omitempty"`
-	// Storage class; absent means the cluster's default. It cannot be changed.
+	// Storage class; absent means the cluster's default. Live; it counts for a claim that does not exist yet. One that exists
+	// keeps its class: the operator says `Refused` until the field is as it was. To move, use type `ExistingClaim`.
 	StorageClassName *string `json:"storageClassName,omitempty"`
-	// Access mode of the claim. It cannot be changed.
+	// Access mode. Live; it counts for a claim that does not exist yet. One that exists keeps its mode: the operator says
+	// `Refused` until the field is as it was.
 	AccessMode *v1.PersistentVolumeAccessMode `json:"accessMode,omitempty"`
 	// What becomes of the claim when the CertStream is deleted: `Retain` keeps it, and a CertStream of the same name takes it
 	// up again; `Delete` deletes it. Live.
