@@ -42,7 +42,6 @@ func TestPrometheus(t *testing.T) {
 	t.Logf("without the Prometheus operator: %s: %s", missing.Reason, missing.Message)
 
 	bed.startPrometheus(t)
-	began := time.Now()
 	s.condition(t, v1alpha1.ConditionMonitored, metav1.ConditionTrue)
 	selector := fmt.Sprintf(`{namespace=%q,certstream=%q}`, s.namespace, s.name)
 	eventually(t, 4*time.Minute, "a certstream metric in Prometheus", func() error {
@@ -52,7 +51,6 @@ func TestPrometheus(t *testing.T) {
 		}
 		return err
 	})
-	figure(t, "the stream's metrics were there %.1f s after Prometheus was", time.Since(began).Seconds())
 	s.rulesAreHealthy(t)
 	eventually(t, time.Minute, "a rate, which needs two scrapes", func() error {
 		result, err := query(t, "rate(certstream_entries_published_total"+selector+"[1m])")
