@@ -251,7 +251,7 @@ func TestRestartWaits(t *testing.T) {
 func TestRestartGivesUp(t *testing.T) {
 	w := full(t)
 	code := w.run(t, "restart", "--wait", "--timeout", "1ms")
-	want := "not restarted within 1ms: pod certstream-main-7c9f-x2x is still there (kubectl certstream status main)"
+	want := "not restarted within 1ms: pod certstream-main-7c9f-x2x is still there; the restart goes on, and kubectl certstream status main tells of it"
 	if code != 1 || !strings.Contains(w.errs.String(), want) {
 		t.Errorf("exit code %d, %s", code, &w.errs)
 	}

@@ -75,26 +75,21 @@ func condition(cs *v1alpha1.CertStream, kind string) *metav1.Condition {
 
 // figures sum up what the pod says.
 func figures(s *serve.Status) string {
-	healthy, clients, lag := 0, 0, 0.0
+	healthy, clients, behind, lag := 0, 0, "lag unknown", 0.0
 	for i := range s.Logs {
 		if s.Logs[i].Status == serve.Healthy {
 			healthy++
 		}
-		lag = max(lag, answeringLag(&s.Logs[i]))
+		if s.Logs[i].State != "failing" { // what one that does not answer is behind, nobody knows
+			lag = max(lag, s.Logs[i].LagSeconds)
+			behind = span(lag) + " behind"
+		}
 	}
 	for _, c := range s.Clients {
 		clients += c.Count
 	}
-	return fmt.Sprintf("%d of %s healthy, %s behind, %s certificates/s, %s",
-		healthy, counted(len(s.Logs), "log", "logs"), span(lag), rate(s.EntriesPerSecond), counted(clients, "client", "clients"))
-}
-
-// answeringLag is the lag of a log that answers; what one that does not is behind, nobody knows.
-func answeringLag(l *serve.LogStatus) float64 {
-	if l.State == "failing" {
-		return 0
-	}
-	return l.LagSeconds
+	return fmt.Sprintf("%d of %s healthy, %s, %s certificates/s, %s",
+		healthy, counted(len(s.Logs), "log", "logs"), behind, rate(s.EntriesPerSecond), counted(clients, "client", "clients"))
 }
 
 func podLine(p *page, o *overview) string {

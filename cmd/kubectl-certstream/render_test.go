@@ -138,3 +138,11 @@ func TestNumbers(t *testing.T) {
 		}
 	}
 }
+
+// What logs that do not answer are behind, nobody knows.
+func TestNoLogAnswers(t *testing.T) {
+	s := &serve.Status{Logs: []serve.LogStatus{{State: "failing", LagSeconds: 5}}}
+	if got, want := figures(s), "0 of 1 log healthy, lag unknown, 0 certificates/s, 0 clients"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,7 +96,7 @@ func (c *cluster) awaitReplacement(ctx context.Context, cs *v1alpha1.CertStream,
 	err = wait.PollUntilContextTimeout(ctx, c.pollInterval, timeout, true, func(ctx context.Context) (bool, error) {
 		pods, err := c.pods(ctx, cs)
 		if err != nil {
-			seen = err.Error()
+			seen = cmp.Or(seen, "the pods could not be listed: "+err.Error()) // what was seen says more than that time is up
 			return false, nil
 		}
 		ready, seen = "", "no new pod yet"
@@ -113,7 +114,7 @@ func (c *cluster) awaitReplacement(ctx context.Context, cs *v1alpha1.CertStream,
 		return ready != "", nil
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
-		return "", fmt.Errorf("not restarted within %s: %s (kubectl certstream status %s)", timeout, seen, cs.Name)
+		return "", fmt.Errorf("not restarted within %s: %s; the restart goes on, and kubectl certstream status %s tells of it", timeout, seen, cs.Name)
 	}
 	return ready, err
 }

@@ -107,6 +107,8 @@ func (c *cluster) dialStream(cs *v1alpha1.CertStream, giveUp context.CancelCause
 		var conn net.Conn
 		if err == nil {
 			conn, err = c.dial(ctx, pod, int32(port))
+		} else {
+			err = fmt.Errorf("%w (kubectl certstream status %s says why)", err, cs.Name)
 		}
 		switch {
 		case denied(err):

@@ -116,10 +116,15 @@ type tailer struct {
 	printer   *terminal.Printer
 	out, errs io.Writer
 	shown     int
+	// failed is why there is no connection: it is told once, and again when it is another reason.
+	failed string
 }
 
 // show prints a message in the form asked for; more is false once there were enough.
 func (t *tailer) show(m client.Message) (more bool, err error) {
+	if m.Reconnecting() == nil {
+		t.failed = ""
+	}
 	if t.flags.JSON && m.Reconnecting() == nil {
 		_, err := t.out.Write(append(m.Raw, '\n'))
 		return t.counted(m), err
@@ -168,6 +173,10 @@ func (t *tailer) note(e client.Event) error {
 	case *client.Gap:
 		text = gapText(e)
 	case *client.Reconnecting:
+		if e.Err.Error() == t.failed {
+			return nil
+		}
+		t.failed = e.Err.Error()
 		text = fmt.Sprintf("%v; next try in %.1f s", e.Err, e.After.Seconds())
 	default:
 		return nil

@@ -2,13 +2,17 @@ package tail
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/certstream-operator/certstream-operator/streamer/client"
 )
 
 // stream answers with server-sent events, and refuses whoever comes back.
@@ -64,6 +68,34 @@ func TestForms(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// Why there is no connection is said once, and again when the reason is another or there was a connection in between.
+func TestTheSameFailureIsToldOnce(t *testing.T) {
+	var dialer net.Dialer
+	failures := []string{"no pod", "no pod", "no pod", "not ready", "not ready", "", "not ready"}
+	var o client.Options
+	o.URL, o.MinBackoff, o.MaxBackoff = stream(t, `{"message_type":"heartbeat","timestamp":1,"cursor":"e-1"}`), 1, 1
+	o.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if len(failures) == 0 {
+			return dialer.DialContext(ctx, network, address)
+		}
+		failure := failures[0]
+		failures = failures[1:]
+		if failure != "" {
+			return nil, errors.New(failure)
+		}
+		return dialer.DialContext(ctx, network, address)
+	}
+	var out, errs bytes.Buffer
+	if err := new(Flags).Run(t.Context(), "x", o, &out, &errs); err == nil {
+		t.Error("it did not end")
+	}
+	for want, times := range map[string]int{"no pod; next try": 1, "not ready; next try": 2} {
+		if got := strings.Count(errs.String(), want); got != times {
+			t.Errorf("%q was said %d times, want %d:\n%s", want, got, times, &errs)
+		}
 	}
 }
 
