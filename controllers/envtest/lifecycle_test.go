@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -86,6 +87,10 @@ func TestStatusIsBornUnseen(t *testing.T) {
 	}
 	if cs.Status.ObservedGeneration != -1 {
 		t.Errorf("observedGeneration %d, want -1", cs.Status.ObservedGeneration)
+	}
+	if ready := meta.FindStatusCondition(cs.Status.Conditions, v1alpha1.ConditionReady); ready == nil ||
+		ready.Status != metav1.ConditionUnknown || ready.Reason != v1alpha1.ReasonPending {
+		t.Errorf("Ready is %+v", ready)
 	}
 	wantKstatus(t, s, key, status.InProgressStatus)
 }

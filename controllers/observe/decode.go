@@ -1,10 +1,11 @@
 package observe
 
 import (
+	"bytes"
 	"encoding/json"
-	"io"
 	"math"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -30,24 +31,27 @@ type answer struct {
 	Version  string `json:"version"`
 	Draining bool   `json:"draining"`
 	Config   struct {
-		Hash          string   `json:"hash"`
-		LastError     string   `json:"last_error"`
-		RejectedHash  string   `json:"rejected_hash"`
-		RestartNeeded []string `json:"restart_needed"`
-		Warnings      []string `json:"warnings"`
+		Hash          string       `json:"hash"`
+		LastError     string       `json:"last_error"`
+		RejectedHash  string       `json:"rejected_hash"`
+		RestartNeeded list[string] `json:"restart_needed"`
+		Warnings      list[string] `json:"warnings"`
 	} `json:"config"`
 	LogList struct {
-		Error   string     `json:"error"`
-		Sources []struct{} `json:"sources"`
+		Error   string         `json:"error"`
+		Sources list[struct{}] `json:"sources"`
 	} `json:"log_list"`
 	State struct {
 		LastError string `json:"last_error"`
 	} `json:"state"`
-	Logs    []answerLog `json:"logs"`
-	Clients []struct {
-		Count int64 `json:"count"`
-	} `json:"clients"`
-	EntriesPerSecond float64 `json:"entries_per_second"`
+	Logs             list[answerLog]     `json:"logs"`
+	Clients          list[answerClients] `json:"clients"`
+	EntriesPerSecond float64             `json:"entries_per_second"`
+	UptimeSeconds    float64             `json:"uptime_seconds"`
+}
+
+type answerClients struct {
+	Count int64 `json:"count"`
 }
 
 type answerLog struct {
@@ -60,17 +64,39 @@ type answerLog struct {
 	LagSeconds    float64 `json:"lag_seconds"`
 }
 
-// decode reads a /status of at most limit bytes.
-func decode(body io.Reader, limit int64) (*Report, error) {
-	limited := &io.LimitedReader{R: body, N: limit + 1}
-	var a answer
-	err := json.NewDecoder(limited).Decode(&a)
-	switch {
-	case limited.N <= 0:
-		return nil, TooLarge
+// list is an array of which only the first elements are built, however many there are: two bytes of an answer could else take
+// a hundred in memory.
+type list[T any] []T
+
+// UnmarshalJSON ends at the first element of another type.
+func (l *list[T]) UnmarshalJSON(text []byte) error {
+	*l = nil
+	d := json.NewDecoder(bytes.NewReader(text))
+	switch begin, err := d.Token(); {
 	case err != nil:
+		return err
+	case begin == nil: // null is no elements
+		return nil
+	case begin != json.Delim('['):
+		return BadAnswer
+	}
+	for len(*l) < maxLogs && d.More() {
+		var element T
+		if err := d.Decode(&element); err != nil {
+			return err
+		}
+		*l = append(*l, element)
+	}
+	return nil
+}
+
+// decode reads a /status.
+func decode(text []byte) (*Report, error) {
+	var a answer
+	if err := json.Unmarshal(text, &a); err != nil {
 		return nil, err
-	case a.Version == "" && a.Config.Hash == "":
+	}
+	if a.Version == "" && a.Config.Hash == "" {
 		return nil, BadAnswer
 	}
 	return a.report(), nil
@@ -86,13 +112,14 @@ func (a *answer) report() *Report {
 		RestartNeeded:    cleanAll(a.Config.RestartNeeded),
 		Warnings:         cleanAll(a.Config.Warnings),
 		Draining:         a.Draining,
-		Logs:             make([]Log, 0, min(len(a.Logs), maxLogs)),
+		Logs:             make([]Log, 0, len(a.Logs)),
 		ListFailing:      a.LogList.Error != "",
 		ListPending:      a.LogList.Error == "" && len(a.LogList.Sources) == 0 && len(a.Logs) == 0,
 		StateFailing:     a.State.LastError != "",
 		EntriesPerSecond: bounded(a.EntriesPerSecond),
+		Uptime:           time.Duration(bounded(a.UptimeSeconds) * float64(time.Second)),
 	}
-	for i := range a.Logs[:min(len(a.Logs), maxLogs)] {
+	for i := range a.Logs {
 		r.Logs = append(r.Logs, a.Logs[i].log())
 	}
 	for _, c := range a.Clients {

@@ -3,6 +3,7 @@ package observe
 import (
 	"encoding/json"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +47,7 @@ func encoded(t testing.TB, s serve.Status) string {
 }
 
 func TestDecodeARealStatus(t *testing.T) {
-	got, err := decode(strings.NewReader(encoded(t, realStatus())), 1<<20)
+	got, err := decode([]byte(encoded(t, realStatus())))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func TestDecodeARealStatus(t *testing.T) {
 			{Name: "Wyvern 2026h2", State: "failing", Status: "unhealthy", Failing: true, ErrorKind: "server_error"},
 			{Name: "Sphinx 2026h2", State: "failing", Status: "degraded", Failing: true, ErrorKind: "error"},
 		},
-		ListFailing: true, StateFailing: true, EntriesPerSecond: 311.5, Clients: 7,
+		ListFailing: true, StateFailing: true, EntriesPerSecond: 311.5, Clients: 7, Uptime: time.Minute,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -89,9 +90,10 @@ func TestDecodeRefuses(t *testing.T) {
 		"another type":   {`[1, 2]`, nil},
 		"wrong field":    {`{"version": 1}`, nil},
 		"another's JSON": {`{"status": "ok"}`, BadAnswer},
-		"too much":       {`{"version": "` + strings.Repeat("x", 1000) + `"}`, TooLarge},
+		"no array":       {`{"version": "1", "logs": {}}`, BadAnswer},
+		"no log":         {`{"version": "1", "logs": [{}, 1]}`, nil},
 	} {
-		got, err := decode(strings.NewReader(c.body), 500)
+		got, err := decode([]byte(c.body))
 		if err == nil || got != nil || c.want != nil && !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
@@ -108,7 +110,7 @@ func TestDecodeBounds(t *testing.T) {
 	s.Logs[0] = serve.LogStatus{Name: "a\x00\u202eb" + strings.Repeat("c", 500), State: "hacking", Status: "fine", LagSeconds: 1e300}
 	s.Clients = []serve.ClientsCount{{Count: -5}, {Count: 1 << 62}, {Count: 1 << 62}}
 	s.EntriesPerSecond = -1
-	got, err := decode(strings.NewReader(encoded(t, s)), 8<<20)
+	got, err := decode([]byte(encoded(t, s)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,6 +118,41 @@ func TestDecodeBounds(t *testing.T) {
 	first := got.Logs[0]
 	if !strings.HasPrefix(first.Name, "a  bc") || first.State != "" || first.Status != "" || first.LagSeconds != 1e9 || got.Clients != 1e9 || got.EntriesPerSecond != 0 {
 		t.Errorf("%+v, %d clients, %g entries/s", first, got.Clients, got.EntriesPerSecond)
+	}
+}
+
+// A hostile answer of the greatest length takes little more memory than its text.
+func TestDecodeTakesLittleMemory(t *testing.T) {
+	const most = 2 << 20
+	full := func(before, element, after string) string {
+		return before + strings.Repeat(element+",", (most-len(before)-len(after))/(len(element)+1)-1) + element + after
+	}
+	for name, text := range map[string]string{
+		"empty logs":      full(`{"version":"1","logs":[`, `{}`, `]}`),
+		"numbers as logs": full(`{"version":"1","logs":[`, `0`, `]}`),
+		"clients":         full(`{"version":"1","clients":[`, `{}`, `]}`),
+		"warnings":        full(`{"version":"1","config":{"warnings":[`, `""`, `]}}`),
+		"restarts":        full(`{"version":"1","config":{"restart_needed":[`, `""`, `]}}`),
+		"sources":         full(`{"version":"1","log_list":{"sources":[`, `{}`, `]}}`),
+		"unknown":         full(`{"version":"1","novel":[`, `{"a":[]}`, `]}`),
+		"unknown of logs": full(`{"version":"1","logs":[{"novel":[`, `[]`, `]}]}`),
+		"deep":            `{"version":"1","novel":` + strings.Repeat("[", most-30),
+		"lists again":     full(`{"version":"1",`, `"logs":[{},{},{},{},{},{},{},{}]`, `}`),
+	} {
+		body := []byte(text)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r, err := decode(body)
+		runtime.ReadMemStats(&after)
+		if taken := after.TotalAlloc - before.TotalAlloc; taken > 8<<20 && name != "lists again" {
+			t.Errorf("%s: %d KiB were allocated", name, taken>>10)
+		}
+		if r != nil {
+			checkBounds(t, r)
+		}
+		if refused := name == "numbers as logs" || name == "deep"; refused != (err != nil) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -149,7 +186,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(`{"version":"1"}{"version":"2"}`)
 	f.Add(strings.Repeat(`[`, 20000))
 	f.Fuzz(func(t *testing.T, body string) {
-		r, err := decode(strings.NewReader(body), 1<<20)
+		r, err := decode([]byte(body))
 		if err != nil {
 			if r != nil {
 				t.Fatalf("%v with %v", r, err)

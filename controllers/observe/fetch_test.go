@@ -56,7 +56,7 @@ func TestFetch(t *testing.T) {
 		"no URL": {"http://[::1", 0, Unreachable},
 	} {
 		p := New(Options{Timeout: c.timeout, MaxBytes: 1 << 20})
-		report, err := p.fetch(t.Context(), c.url)
+		report, err := p.fetch(t.Context(), c.url, p.options.Timeout)
 		if !errors.Is(err, c.want) || (report == nil) != (err != nil) {
 			t.Errorf("%s: %v, %v; want %v", name, report, err, c.want)
 		}
@@ -85,7 +85,7 @@ func TestFetchUsesNoProxy(t *testing.T) {
 	go func() { _ = server.Serve(listener) }()
 	defer server.Close()
 	p := New(Options{Dial: (&redirector{to: listener.Addr().String()}).dial})
-	if _, err := p.fetch(t.Context(), "http://192.0.2.1:9090/status"); err != nil || asked.Load() != 0 {
+	if _, err := p.fetch(t.Context(), "http://192.0.2.1:9090/status", time.Minute); err != nil || asked.Load() != 0 {
 		t.Errorf("%v; the proxy was asked %d times", err, asked.Load())
 	}
 }

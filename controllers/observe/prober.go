@@ -20,7 +20,8 @@ type Options struct {
 	// Timeout how long an answer may take, 3 s.
 	Interval, Timeout time.Duration
 	Jitter            float64
-	// Workers is how many pods are asked at a time, 16; MaxBytes how long an answer may be, 2 MiB: that of some 3,000 logs.
+	// Workers is how many pods are asked at a time, 64, and half as many of those that failed last time; MaxBytes how long an
+	// answer may be, 2 MiB: that of some 3,000 logs.
 	Workers  int
 	MaxBytes int64
 	// Dial connects; nil does so directly.
@@ -37,7 +38,7 @@ func (o Options) defaulted() Options {
 	o.Interval = or(o.Interval, 20*time.Second)
 	o.Timeout = or(o.Timeout, 3*time.Second)
 	o.Jitter = or(o.Jitter, 0.1)
-	o.Workers = or(o.Workers, 16)
+	o.Workers = or(o.Workers, 64)
 	o.MaxBytes = or(o.MaxBytes, 2<<20)
 	if o.Notify == nil {
 		o.Notify = func(types.NamespacedName) {}
@@ -77,15 +78,24 @@ type Prober struct {
 	// wake tells the scheduler that something is due sooner.
 	wake chan struct{}
 
+	// reading and decoding bound what is done at a time.
+	reading, decoding chan struct{}
+
 	mu      sync.Mutex
 	targets map[types.NamespacedName]*target
-	queue   queue
+	// well are the targets that wait and answered last time, or were never asked; failed are the others.
+	well, failed queue
+	// asking is how many are asked now, reserved how many of them failed last time.
+	asking, reserved int
 }
 
 // New makes a prober. It asks nobody before Start.
 func New(o Options) *Prober {
 	o = o.defaulted()
-	return &Prober{options: o, client: newClient(&o), wake: make(chan struct{}, 1), targets: map[types.NamespacedName]*target{}}
+	return &Prober{
+		options: o, client: newClient(&o), wake: make(chan struct{}, 1), targets: map[types.NamespacedName]*target{},
+		reading: make(chan struct{}, atATime), decoding: make(chan struct{}, atATime),
+	}
 }
 
 // Notify sets whom to tell which stream has news. It is for before Start.
@@ -107,10 +117,10 @@ func (p *Prober) Watch(key types.NamespacedName, t Target) (first bool) {
 		p.drop(known)
 		known = &target{Target: t, key: key, wanted: now, due: now}
 		p.targets[key] = known
-		p.queue.add(known)
+		p.well.add(known)
 	case known.WantHash != t.WantHash || known.Restarts != t.Restarts:
-		known.Target, known.wanted = t, now
-		p.queue.move(known, now)
+		known.Target, known.wanted, known.backOff = t, now, 0
+		p.queueOf(known).move(known, now)
 	default:
 		known.Target = t
 		return first
@@ -129,8 +139,16 @@ func (p *Prober) Forget(key types.NamespacedName) {
 
 func (p *Prober) drop(t *target) {
 	if t != nil {
-		p.queue.remove(t)
+		p.queueOf(t).remove(t)
 	}
+}
+
+// queueOf is where a target waits. It changes only while the target is asked.
+func (p *Prober) queueOf(t *target) *queue {
+	if t.failures > 0 {
+		return &p.failed
+	}
+	return &p.well
 }
 
 // Report is what the pod of that UID last said; false when it has not been asked yet.
@@ -146,33 +164,21 @@ func (p *Prober) Report(key types.NamespacedName, uid types.UID) (Report, bool) 
 
 // Start asks until ctx ends, and returns when nobody is asked any more.
 func (p *Prober) Start(ctx context.Context) error {
-	jobs := make(chan *target)
 	var workers sync.WaitGroup
-	for range p.options.Workers {
-		workers.Go(func() {
-			for t := range jobs {
-				p.probe(ctx, t)
-			}
-		})
-	}
-	p.schedule(ctx, jobs)
-	close(jobs)
+	p.schedule(ctx, func(t *target) { workers.Go(func() { p.probe(ctx, t) }) })
 	workers.Wait()
 	p.client.CloseIdleConnections()
 	return nil
 }
 
-// schedule hands out what is due.
-func (p *Prober) schedule(ctx context.Context, jobs chan<- *target) {
+// schedule asks what is due.
+func (p *Prober) schedule(ctx context.Context, ask func(*target)) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		t, wait := p.next()
 		if t != nil {
-			select {
-			case jobs <- t:
-			case <-ctx.Done():
-			}
+			ask(t)
 			continue
 		}
 		timer.Reset(wait)
@@ -184,19 +190,36 @@ func (p *Prober) schedule(ctx context.Context, jobs chan<- *target) {
 	}
 }
 
-// next takes a target that is due out of the queue, or says how long to wait.
+// next takes a target that is due out of its queue, or says how long to wait. Those that failed come after the others, and half
+// of the workers are never theirs: pods that hang delay none that answers.
 func (p *Prober) next() (*target, time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.queue) == 0 {
-		return nil, p.options.Interval
+	wait := p.options.Interval
+	for _, q := range []*queue{&p.well, &p.failed} {
+		reserved := q == &p.failed
+		if len(*q) == 0 || p.asking >= p.options.Workers || reserved && p.reserved >= max(p.options.Workers/2, 1) {
+			continue // the end of a question wakes the scheduler
+		}
+		t := (*q)[0]
+		if until := time.Until(t.due); until > 0 {
+			wait = min(wait, until)
+			continue
+		}
+		q.remove(t)
+		p.count(t, reserved, 1)
+		return t, 0
 	}
-	if wait := time.Until(p.queue[0].due); wait > 0 {
-		return nil, wait
+	return nil, wait
+}
+
+// count counts a target among those that are asked, or no more.
+func (p *Prober) count(t *target, reserved bool, by int) {
+	t.reserved = reserved
+	p.asking += by
+	if reserved {
+		p.reserved += by
 	}
-	t := p.queue[0]
-	p.queue.remove(t)
-	return t, 0
 }
 
 func (p *Prober) awaken() {
@@ -206,42 +229,53 @@ func (p *Prober) awaken() {
 	}
 }
 
+// firstWithin is how long the first answer of a pod may take. One that needs longer is asked again, in the failed ones' part.
+const firstWithin = time.Second
+
 // probe asks one pod, notes the answer, and tells if there is news.
 func (p *Prober) probe(ctx context.Context, t *target) {
 	p.mu.Lock()
-	url := t.URL
-	p.mu.Unlock()
-	report, err := p.fetch(ctx, url)
-	if ctx.Err() != nil {
-		return
+	url, within := t.URL, p.options.Timeout
+	if t.report == nil && t.failures == 0 {
+		within = min(within, firstWithin)
 	}
-	if p.note(t, report, err) {
+	p.mu.Unlock()
+	report, err := p.fetch(ctx, url, within)
+	if p.note(ctx, t, report, err) {
 		p.options.Notify(t.key)
 	}
 }
 
 // note keeps an answer and plans the next question. It says whether there is news.
-func (p *Prober) note(t *target, report *Report, err error) bool {
+func (p *Prober) note(ctx context.Context, t *target, report *Report, err error) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.targets[t.key] != t {
-		return false // forgotten meanwhile, or another pod took its place
+	p.count(t, t.reserved, -1)
+	p.awaken()
+	if ctx.Err() != nil || p.targets[t.key] != t {
+		return false // it ends, or was forgotten meanwhile, or another pod took its place
 	}
 	now := time.Now()
-	news := t.take(report, err, now) || p.figuresMatter(t, now)
-	t.due = now.Add(t.delay(now, p.spread()))
-	p.queue.add(t)
-	p.awaken()
+	news := t.take(report, err, now)
+	delay := t.delay(now, p.spread())
+	if p.figuresMatter(t) {
+		in := t.publishIn(now)
+		news = news || in == 0
+		if in > 0 {
+			delay = min(delay, in)
+		}
+	}
+	t.due = now.Add(delay)
+	p.queueOf(t).add(t)
 	if news {
 		p.options.Log.V(1).Info("the pod has news", "stream", t.key, "unreadable", t.report.Err != nil)
 	}
 	return news
 }
 
-// figuresMatter says whether the last report's figures should be published.
-func (p *Prober) figuresMatter(t *target, now time.Time) bool {
-	return t.report != nil && t.report.Err == nil && t.Published != nil &&
-		now.Sub(t.Published.ObservedTime.Time) >= publishEvery && p.options.Significant(*t.Published, *t.report)
+// figuresMatter says whether the last report's figures should be published, as soon as they may.
+func (p *Prober) figuresMatter(t *target) bool {
+	return t.report != nil && t.last == nil && !t.report.Settling() && t.Published != nil && p.options.Significant(*t.Published, *t.report)
 }
 
 // spread is the interval, a little more or less.

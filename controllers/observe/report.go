@@ -33,7 +33,15 @@ type Report struct {
 	ListPending      bool
 	EntriesPerSecond float64
 	Clients          int64
+	// Uptime is how long the streamer had run; 0 when it does not say.
+	Uptime time.Duration
 }
+
+// settleFor is how long a streamer runs before its figures mean something.
+const settleFor = 10 * time.Second
+
+// Settling says that the streamer has just started: its rates and lags mean nothing yet.
+func (r *Report) Settling() bool { return r.Uptime > 0 && r.Uptime < settleFor }
 
 // Log is one CT log.
 type Log struct {
@@ -88,7 +96,7 @@ func (r *Report) sameNews(o *Report) bool {
 	return errors.Is(r.Err, o.Err) && r.Version == o.Version && r.ConfigHash == o.ConfigHash && r.ConfigError == o.ConfigError &&
 		r.RejectedHash == o.RejectedHash && slices.Equal(r.RestartNeeded, o.RestartNeeded) &&
 		slices.Equal(r.Warnings, o.Warnings) && r.Draining == o.Draining && r.ListFailing == o.ListFailing &&
-		r.StateFailing == o.StateFailing && r.Ingestion() == o.Ingestion()
+		r.StateFailing == o.StateFailing && r.Settling() == o.Settling() && r.Ingestion() == o.Ingestion()
 }
 
 // Failure is why a pod's status cannot be read. Its texts are fixed, so that a status made of them changes only with the cause.

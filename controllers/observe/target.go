@@ -2,6 +2,7 @@ package observe
 
 import (
 	"container/heap"
+	"errors"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -16,6 +17,9 @@ const (
 // publishEvery is how often figures alone may change a status.
 const publishEvery = time.Minute
 
+// backOffFrom is how soon a pod that failed is asked again; twice as late after each further failure.
+const backOffFrom = 250 * time.Millisecond
+
 // giveUp is how many failures in a row make a pod unreadable.
 const giveUp = 2
 
@@ -28,6 +32,11 @@ type target struct {
 	// report is what is known; nil before the first answer, or the second failure.
 	report   *Report
 	failures int
+	// last is the last failure, nil after an answer; backOff the time to the next question after it.
+	last    error
+	backOff time.Duration
+	// reserved says that it is asked in the failed ones' part of the workers.
+	reserved bool
 	// due is when it is asked next; index its place in the queue, counted from 1: 0 while it is asked.
 	due   time.Time
 	index int
@@ -36,9 +45,10 @@ type target struct {
 // take keeps an answer, or a failure once there were enough of them, and says whether it is news.
 func (t *target) take(report *Report, err error, now time.Time) bool {
 	before := t.report
+	t.last = err
 	switch {
 	case err == nil:
-		t.failures = 0
+		t.failures, t.backOff = 0, 0
 		t.report = report
 		t.report.PodUID, t.report.At = t.PodUID, now
 	case t.failures+1 < giveUp:
@@ -57,18 +67,43 @@ func (t *target) take(report *Report, err error, now time.Time) bool {
 
 // delay is the time to the next question.
 func (t *target) delay(now time.Time, interval time.Duration) time.Duration {
-	if t.WantHash != "" && (t.report == nil || t.report.Err != nil || t.report.ConfigHash != t.WantHash) {
-		switch since := now.Sub(t.wanted); {
-		case since < eagerFor:
-			return min(eagerEvery, interval)
-		case since < keenFor:
-			return min(keenEvery, interval)
+	every, awaited := t.awaits(now)
+	switch {
+	case t.last != nil:
+		t.backOff = min(max(2*t.backOff, backOffFrom), interval)
+		if awaited && errors.Is(t.last, Refused) { // it starts, and to ask it takes no time
+			return min(t.backOff, keenEvery)
 		}
-	}
-	if t.failures > 0 && t.failures < giveUp {
-		return min(keenEvery, interval)
+		return t.backOff
+	case awaited:
+		return min(every, interval)
+	case t.report != nil && t.report.Settling():
+		return min(max(settleFor-t.report.Uptime, eagerEvery), interval)
 	}
 	return interval
+}
+
+// awaits says whether the pod should come to run a configuration, and how often it is asked for that.
+func (t *target) awaits(now time.Time) (time.Duration, bool) {
+	if t.WantHash == "" || t.report != nil && t.report.Err == nil && t.report.ConfigHash == t.WantHash {
+		return 0, false
+	}
+	switch since := now.Sub(t.wanted); {
+	case since < eagerFor:
+		return eagerEvery, true
+	case since < keenFor:
+		return keenEvery, true
+	}
+	return 0, false
+}
+
+// publishIn is the time until figures alone may change the status again; 0 is now. A clock that was set back waits for nothing.
+func (t *target) publishIn(now time.Time) time.Duration {
+	age := now.Sub(t.Published.ObservedTime.Time)
+	if age < 0 || age >= publishEvery {
+		return 0
+	}
+	return publishEvery - age
 }
 
 // queue holds the targets that wait, the next one first.

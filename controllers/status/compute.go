@@ -24,7 +24,7 @@ func Compute(o Observed, previous v1alpha1.CertStreamStatus) v1alpha1.CertStream
 		Volume:                 volume(o.Claim),
 		Image:                  v.image(),
 		Version:                v.version(),
-		LastHandledReconcileAt: o.Stream.Annotations[v1alpha1.AnnotationReconcile],
+		LastHandledReconcileAt: cutBytes(o.Stream.Annotations[v1alpha1.AnnotationReconcile], maxHandled),
 	}
 	if v.suspended() {
 		s.LastHandledReconcileAt = previous.LastHandledReconcileAt
@@ -130,12 +130,15 @@ func (v *view) conditions() []metav1.Condition {
 func (v *view) stamped(c metav1.Condition) metav1.Condition {
 	c.ObservedGeneration = v.Stream.Generation
 	c.LastTransitionTime = metav1.NewTime(v.Now.Truncate(time.Second))
-	if before := meta.FindStatusCondition(v.previous.Conditions, c.Type); before != nil && before.Status == c.Status {
+	if before := meta.FindStatusCondition(v.previous.Conditions, c.Type); seen(before) && before.Status == c.Status {
 		c.LastTransitionTime = before.LastTransitionTime
 	}
 	c.Message = cut(c.Message, maxMessage)
 	return c
 }
+
+// seen says whether a condition is one that the operator wrote, not the one that a CertStream is born with.
+func seen(c *metav1.Condition) bool { return c != nil && c.Reason != v1alpha1.ReasonPending }
 
 func condition(kind string, status metav1.ConditionStatus, reason, message string) *metav1.Condition {
 	return &metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message}

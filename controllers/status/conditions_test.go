@@ -68,10 +68,10 @@ func startingPhases() []phaseOfLife {
 			"Ready=False/Progressing Reconciling=True/Progressing Available=False/Progressing ConfigurationReloaded=True/Reloaded Ingesting=True/LogsFollowed",
 			kstatus.InProgressStatus},
 		{"working", observed(), "Ready=True/Ready Available=True/PodReady ConfigurationReloaded=True/Reloaded Ingesting=True/LogsFollowed", kstatus.CurrentStatus},
-		{"suspended", observed(suspend), "Ready=True/Ready Available=True/PodReady ConfigurationReloaded=True/Reloaded Ingesting=True/LogsFollowed Suspended=True/Suspended",
+		{"suspended", observed(suspend), "Ready=True/Suspended Available=True/PodReady ConfigurationReloaded=True/Reloaded Ingesting=True/LogsFollowed Suspended=True/Suspended",
 			kstatus.CurrentStatus},
 		{"suspended, spec changed and invalid", observed(suspend, reported(func(r *observe.Report) { r.ConfigHash = "before" }), problem(true, v1alpha1.ReasonInvalidSpec, "spec.x: wrong")),
-			"Ready=True/Ready Available=True/PodReady ConfigurationReloaded=False/ReloadPending Ingesting=True/LogsFollowed Suspended=True/Suspended",
+			"Ready=True/Suspended Available=True/PodReady ConfigurationReloaded=False/ReloadPending Ingesting=True/LogsFollowed Suspended=True/Suspended",
 			kstatus.CurrentStatus},
 		{"suspended, pod starting", observed(suspend, unready(waiting("ContainerCreating", ""))),
 			"Ready=False/PodPending Available=False/PodPending ConfigurationReloaded=Unknown/Starting Ingesting=Unknown/Starting Suspended=True/Suspended",
@@ -196,6 +196,15 @@ func logPhases() []phaseOfLife {
 			"Ready=True/Ready Available=True/PodReady ConfigurationReloaded=True/Reloaded Ingesting=" + want, kstatus.CurrentStatus}
 	}
 	return []phaseOfLife{
+		{"suspended, no log selected", observed(suspend, reported(func(r *observe.Report) { r.Logs = nil })),
+			"Ready=True/Suspended Available=True/PodReady ConfigurationReloaded=True/Reloaded Ingesting=False/NoLogs Suspended=True/Suspended",
+			kstatus.CurrentStatus},
+		logs("one log", "True/LogsFollowed", func(r *observe.Report) { r.Logs = r.Logs[:1] }),
+		logs("one log, which lags", "True/LogsLagging", func(r *observe.Report) { r.Logs = []observe.Log{following("Slow", 100)} }),
+		logs("one log, which fails", "False/AllLogsFailing", func(r *observe.Report) { r.Logs = []observe.Log{failing("Bad", "tls")} }),
+		logs("settling, all logs fail", "False/AllLogsFailing", func(r *observe.Report) {
+			r.Uptime, r.Logs = 2*time.Second, []observe.Log{failing("Bad", "tls"), failing("Worse", "tls")}
+		}),
 		logs("no log selected", "False/NoLogs", func(r *observe.Report) { r.Logs = nil }),
 		logs("no list", "False/LogListFailing", func(r *observe.Report) { r.Logs, r.ListFailing = nil, true }),
 		logs("list not renewed", "True/LogsFollowed", func(r *observe.Report) { r.ListFailing = true }),

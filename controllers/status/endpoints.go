@@ -2,10 +2,12 @@ package status
 
 import (
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
 )
@@ -21,7 +23,7 @@ func (v *view) endpoints() *v1alpha1.EndpointsStatus {
 	if spec.Gateway != nil {
 		e.External = append(e.External, hostEndpoints(spec, spec.Gateway.Hostnames, gatewayTLS(spec.Gateway))...)
 	}
-	if spec.Ingress != nil && v.Ingress != nil {
+	if spec.Ingress != nil && hasAddress(v.Ingress) {
 		e.External = append(e.External, hostEndpoints(spec, spec.Ingress.Hosts, spec.Ingress.TLSSecretName != "")...)
 	}
 	if spec.Service.Type == corev1.ServiceTypeLoadBalancer {
@@ -32,6 +34,13 @@ func (v *view) endpoints() *v1alpha1.EndpointsStatus {
 		}
 	}
 	return e
+}
+
+// hasAddress says whether something serves the Ingress.
+func hasAddress(i *networkingv1.Ingress) bool {
+	return i != nil && slices.ContainsFunc(i.Status.LoadBalancer.Ingress, func(a networkingv1.IngressLoadBalancerIngress) bool {
+		return firstOf(a.Hostname, a.IP) != ""
+	})
 }
 
 // gatewayTLS guesses from the listener's name: the Gateway is not ours to read, and most speak TLS.

@@ -22,6 +22,7 @@ func withIngress(tls string, hosts ...string) change {
 	return func(o *status.Observed) {
 		o.Stream.Spec.Ingress = &v1alpha1.IngressSpec{Hosts: hosts, TLSSecretName: tls}
 		o.Ingress = new(networkingv1.Ingress)
+		o.Ingress.Status.LoadBalancer.Ingress = []networkingv1.IngressLoadBalancerIngress{{IP: "192.0.2.1"}}
 	}
 }
 
@@ -72,6 +73,9 @@ func TestEndpoints(t *testing.T) {
 		"Ingress without TLS": {observed(withIngress("", "ct.example.com")), "ws://ct.example.com/", plain,
 			[]v1alpha1.Endpoint{{WebSocket: "ws://ct.example.com/", SSE: "http://ct.example.com/sse"}}},
 		"Ingress not made yet": {observed(withIngress("", "ct.example.com"), func(o *status.Observed) { o.Ingress = nil }), plain.WebSocket, plain, nil},
+		"Ingress that nobody serves": {observed(withIngress("", "ct.example.com"), func(o *status.Observed) {
+			o.Ingress.Status.LoadBalancer.Ingress = []networkingv1.IngressLoadBalancerIngress{{}}
+		}), plain.WebSocket, plain, nil},
 		"Gateway before Ingress": {observed(withIngress("", "ct.example.com"), withGateway("https", "gw.example.com")), "wss://gw.example.com/", plain,
 			[]v1alpha1.Endpoint{{WebSocket: "wss://gw.example.com/", SSE: "https://gw.example.com/sse"}, {WebSocket: "ws://ct.example.com/", SSE: "http://ct.example.com/sse"}}},
 		"Gateway's listener http": {observed(withGateway("http", "gw.example.com")), "ws://gw.example.com/", plain,

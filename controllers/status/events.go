@@ -22,8 +22,11 @@ func Events(before, after v1alpha1.CertStreamStatus) []Event {
 			continue
 		}
 		e := Event{Type: EventType(c.Reason), Reason: c.Reason, Message: c.Message}
-		if c.Type == v1alpha1.ConditionStalled {
+		switch c.Type {
+		case v1alpha1.ConditionStalled:
 			e.Type = corev1.EventTypeWarning
+		case v1alpha1.ConditionMonitored: // all works without
+			e.Type = corev1.EventTypeNormal
 		}
 		if !told[e] {
 			told[e] = true
@@ -42,16 +45,21 @@ func Events(before, after v1alpha1.CertStreamStatus) []Event {
 }
 
 func worthTelling(before, c *metav1.Condition) bool {
+	isSeen := seen(before)
 	switch {
-	case before != nil && before.Status == c.Status && before.Reason == c.Reason:
+	case isSeen && before.Status == c.Status && before.Reason == c.Reason:
 		return false
 	case c.Type == v1alpha1.ConditionReconciling: // Ready says the same
 		return false
+	case c.Type == v1alpha1.ConditionReady && c.Reason == v1alpha1.ReasonSuspended: // Suspended says the same
+		return false
+	case c.Type == v1alpha1.ConditionReady && isSeen && before.Status == c.Status && before.Reason == v1alpha1.ReasonSuspended:
+		return false // and Resumed this
 	case c.Type == v1alpha1.ConditionSuspended, c.Type == v1alpha1.ConditionStalled:
 		return true
 	case c.Status == metav1.ConditionUnknown:
 		return c.Reason == v1alpha1.ReasonStatusUnreadable
-	case before == nil:
+	case !isSeen:
 		return EventType(c.Reason) == corev1.EventTypeWarning
 	}
 	return true
@@ -81,7 +89,7 @@ func EventType(reason string) string {
 	case v1alpha1.ReasonReady, v1alpha1.ReasonPodReady, v1alpha1.ReasonReloaded, v1alpha1.ReasonLogsFollowed,
 		v1alpha1.ReasonNoWarnings, v1alpha1.ReasonMonitorCreated, v1alpha1.ReasonSuspended, v1alpha1.ReasonResumed,
 		v1alpha1.ReasonApplied, v1alpha1.ReasonPruned, v1alpha1.ReasonProgressing, v1alpha1.ReasonReloadRequested,
-		v1alpha1.ReasonPodPending, v1alpha1.ReasonPodNotReady, v1alpha1.ReasonPodStopping, v1alpha1.ReasonNoPod,
+		v1alpha1.ReasonPending, v1alpha1.ReasonPodPending, v1alpha1.ReasonPodNotReady, v1alpha1.ReasonPodStopping, v1alpha1.ReasonNoPod,
 		v1alpha1.ReasonReloadPending, v1alpha1.ReasonRestartPending, v1alpha1.ReasonStarting,
 		v1alpha1.ReasonVolumeResizing, v1alpha1.ReasonVolumePending, v1alpha1.ReasonCertificatePending,
 		v1alpha1.ReasonLogsLagging:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
 	"github.com/certstream-operator/certstream-operator/controllers/observe"
@@ -38,7 +39,7 @@ func TestEvents(t *testing.T) {
 		"suspended":         {at(), at(suspend), []string{"Normal Suspended Suspend"}},
 		"resumed":           {at(suspend), at(), []string{"Normal Resumed Suspend"}},
 		"rollout":           {at(), at(successor), []string{"Normal Progressing Reconcile"}},
-		"monitor gone":      {at(), at(func(o *status.Observed) { o.Monitor = status.MonitorCRDMissing }), []string{"Warning CRDMissing Monitor"}},
+		"monitor gone":      {at(), at(func(o *status.Observed) { o.Monitor = status.MonitorCRDMissing }), []string{"Normal CRDMissing Monitor"}},
 	} {
 		var before v1alpha1.CertStreamStatus
 		if c.before != nil {
@@ -61,6 +62,26 @@ func TestEvents(t *testing.T) {
 func at(changes ...change) *status.Observed {
 	o := observed(changes...)
 	return &o
+}
+
+// The condition that a CertStream is born with is none that an operator wrote: nothing is compared with it.
+func TestBirth(t *testing.T) {
+	born := v1alpha1.CertStreamStatus{ObservedGeneration: -1, Conditions: []metav1.Condition{{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonPending, LastTransitionTime: metav1.Unix(0, 0),
+	}}}
+	for name, o := range map[string]*status.Observed{
+		"all well":      at(),
+		"not known yet": at(func(o *status.Observed) { o.Report = nil }),
+		"amiss":         at(noPod(refusedBy("no"))),
+	} {
+		got, want := status.Compute(*o, born), status.Compute(*o, v1alpha1.CertStreamStatus{})
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: status (-want +got):\n%s", name, diff)
+		}
+		if diff := cmp.Diff(status.Events(v1alpha1.CertStreamStatus{}, want), status.Events(born, got)); diff != "" {
+			t.Errorf("%s: events (-want +got):\n%s", name, diff)
+		}
+	}
 }
 
 // Events warn of what somebody must do, and of nothing else.

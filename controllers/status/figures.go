@@ -47,7 +47,10 @@ func FiguresOf(r observe.Report) v1alpha1.Figures {
 		lag = max(lag, l.LagSeconds)
 	}
 	f.LagSeconds = int64(math.Round(lag))
-	f.Lag, f.Rate = span(f.LagSeconds), fmt.Sprintf("%d/s", f.EntriesPerSecond)
+	f.Rate = fmt.Sprintf("%d/s", f.EntriesPerSecond)
+	if flows(f.Logs) {
+		f.Lag = span(f.LagSeconds)
+	}
 	f.Logs.Summary = fmt.Sprintf("%d/%d", f.Logs.Followed-f.Logs.Failing-f.Logs.Lagging, f.Logs.Followed)
 	f.Logs.Worst = worstOf(worst)
 	return f
@@ -110,12 +113,29 @@ func (v *view) published() *v1alpha1.Figures {
 	switch {
 	case len(v.ready) == 0:
 		return nil
-	case !v.readable():
+	case !v.readable() || v.report.Settling():
 		return before.DeepCopy()
 	}
 	now := FiguresOf(*v.report)
-	if before == nil || turned(before.Logs, now.Logs) || Significant(*before, now) && v.Now.Sub(before.ObservedTime.Time) >= publishEvery {
+	if before == nil || turned(before.Logs, now.Logs) || Significant(*before, now) && isOld(before, v.Now) {
 		return &now
 	}
 	return before.DeepCopy()
+}
+
+// isOld says whether figures may be renewed. A clock that was set back waits for nothing.
+func isOld(f *v1alpha1.Figures, now time.Time) bool {
+	age := now.Sub(f.ObservedTime.Time)
+	return age < 0 || age >= publishEvery
+}
+
+// logs are the figures of the logs to judge: those published, or what the pod says before it is time to publish any.
+func (v *view) logs() (v1alpha1.LogFigures, bool) {
+	switch {
+	case v.readable() && (v.figures == nil || v.report.Settling()):
+		return FiguresOf(*v.report).Logs, true
+	case v.figures != nil:
+		return v.figures.Logs, true
+	}
+	return v1alpha1.LogFigures{}, false
 }

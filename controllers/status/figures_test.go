@@ -19,7 +19,9 @@ func TestFigures(t *testing.T) {
 		rate float64
 		want v1alpha1.Figures
 	}{
-		"none": {nil, 0, v1alpha1.Figures{Rate: "0/s", Lag: "0s", Logs: v1alpha1.LogFigures{Summary: "0/0"}}},
+		"none": {nil, 0, v1alpha1.Figures{Rate: "0/s", Logs: v1alpha1.LogFigures{Summary: "0/0"}}},
+		"none answers": {[]observe.Log{failing("a", "tls")}, 0, v1alpha1.Figures{Rate: "0/s", Logs: v1alpha1.LogFigures{Followed: 1, Failing: 1, Summary: "0/1",
+			Worst: []v1alpha1.LogProblem{{Name: "a", Problem: "tls"}}}}},
 		"a trickle": {[]observe.Log{following("a", 0)}, 0.02,
 			v1alpha1.Figures{EntriesPerSecond: 1, Rate: "1/s", Lag: "0s", Logs: v1alpha1.LogFigures{Followed: 1, Summary: "1/1"}}},
 		"the slowest that answers": {[]observe.Log{following("a", 59.6), {Name: "b", Failing: true, ErrorKind: "tls", LagSeconds: 9000, LagEntries: 7}}, 5,
@@ -173,6 +175,38 @@ func TestIngestionTurnsAtOnce(t *testing.T) {
 	o.Now = noon.Add(2 * time.Second)
 	if up := status.Compute(o, down); up.Figures.Logs.Failing != 0 {
 		t.Errorf("figures %+v", up.Figures)
+	}
+}
+
+// Figures of a streamer that has just started mean nothing, and those of its forerunner stay.
+func TestFiguresSettle(t *testing.T) {
+	young := observed(reported(func(r *observe.Report) { r.Uptime, r.EntriesPerSecond = 9*time.Second, 0 }))
+	first := status.Compute(young, v1alpha1.CertStreamStatus{})
+	if first.Figures != nil {
+		t.Errorf("figures %+v", first.Figures)
+	}
+	old := observed(reported(func(r *observe.Report) { r.Uptime = 10 * time.Second }))
+	old.Now = noon.Add(time.Second)
+	settled := status.Compute(old, first)
+	if settled.Figures == nil || settled.Figures.Rate != "312/s" {
+		t.Errorf("figures %+v", settled.Figures)
+	}
+	young.Now = noon.Add(time.Hour)
+	if diff := cmp.Diff(settled.Figures, status.Compute(young, settled).Figures); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A clock that was set back does not keep figures from being renewed.
+func TestFiguresWhenTimeRunsBackwards(t *testing.T) {
+	before := status.Compute(observed(), v1alpha1.CertStreamStatus{})
+	o := observed(reported(func(r *observe.Report) { r.Clients = 99 }))
+	if got := status.Compute(o, before); got.Figures.Clients == 99 {
+		t.Error("figures were renewed within the minute")
+	}
+	o.Now = noon.Add(-time.Hour)
+	if got := status.Compute(o, before); got.Figures.Clients != 99 {
+		t.Errorf("figures %+v", got.Figures)
 	}
 }
 

@@ -20,10 +20,12 @@ func ingesting(v *view) *metav1.Condition {
 		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonStatusUnreadable, v.unreadable())
 	case len(v.ready) == 0:
 		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonStarting, "No pod is ready that could say which logs it follows")
-	case v.figures == nil || v.readable() && v.report.Ingestion() == observe.IngestionStarting:
+	}
+	logs, known := v.logs()
+	if !known || v.readable() && v.report.Ingestion() == observe.IngestionStarting {
 		return condition(kind, metav1.ConditionUnknown, v1alpha1.ReasonStarting, "The pod has not heard from any log yet")
 	}
-	status, reason, message := judge(v.figures.Logs, v.listFailing())
+	status, reason, message := judge(logs, v.listFailing())
 	return condition(kind, status, reason, message)
 }
 
@@ -42,15 +44,28 @@ func judge(f v1alpha1.LogFigures, listFailing bool) (status metav1.ConditionStat
 		return metav1.ConditionFalse, v1alpha1.ReasonNoLogs, "No log is selected: widen spec.logs.select, or name logs in spec.logs.custom"
 	case f.Failing == f.Followed:
 		return metav1.ConditionFalse, v1alpha1.ReasonAllLogsFailing,
-			fmt.Sprintf("None of %d logs answers: check that the pod reaches the Internet: %s%s", f.Followed, worstLogs(f), note)
+			fmt.Sprintf("%s: check that the pod reaches the Internet: %s%s",
+				of(f.Followed, "The only log does not answer", fmt.Sprintf("None of %d logs answers", f.Followed)), worstLogs(f), note)
 	case f.Failing > 0:
 		return metav1.ConditionTrue, v1alpha1.ReasonSomeLogsFailing,
-			fmt.Sprintf("%d of %d logs fail; each is tried again: %s%s", f.Failing, f.Followed, worstLogs(f), note)
+			fmt.Sprintf("%d of %s %s; each is tried again: %s%s", f.Failing, counted(f.Followed), of(f.Failing, "fails", "fail"), worstLogs(f), note)
 	case f.Lagging > 0:
 		return metav1.ConditionTrue, v1alpha1.ReasonLogsLagging,
-			fmt.Sprintf("%d of %d logs are more than a minute behind and catch up: %s%s", f.Lagging, f.Followed, worstLogs(f), note)
+			fmt.Sprintf("%d of %s %s: %s%s", f.Lagging, counted(f.Followed),
+				of(f.Lagging, "is more than a minute behind and catches up", "are more than a minute behind and catch up"), worstLogs(f), note)
 	}
-	return metav1.ConditionTrue, v1alpha1.ReasonLogsFollowed, fmt.Sprintf("%d logs are followed and keep up%s", f.Followed, note)
+	return metav1.ConditionTrue, v1alpha1.ReasonLogsFollowed, fmt.Sprintf("%s %s%s", counted(f.Followed), of(f.Followed, "is followed and keeps up", "are followed and keep up"), note)
+}
+
+// counted is a number of logs.
+func counted(n int32) string { return fmt.Sprintf("%d %s", n, of(n, "log", "logs")) }
+
+// of takes the word for one or for more.
+func of(n int32, one, more string) string {
+	if n == 1 {
+		return one
+	}
+	return more
 }
 
 // worstLogs names the worst.

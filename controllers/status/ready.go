@@ -17,7 +17,7 @@ func ready(v *view) *metav1.Condition {
 	}
 	switch {
 	case v.suspended():
-		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonReady, "Clients can connect")
+		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonSuspended, "Clients can connect; reconciling is suspended"+noneFlow(v, ", and"))
 	case !v.rolledOut():
 		return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonProgressing, v.rolloutMessage())
 	case v.ConfigHash == "":
@@ -26,7 +26,19 @@ func ready(v *view) *metav1.Condition {
 		c := configurationReloaded(v)
 		return condition(kind, c.Status, c.Reason, c.Message)
 	}
+	if none := noneFlow(v, ", but"); none != "" {
+		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonReady, "Clients can connect"+none)
+	}
 	return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonReady, "Clients can connect, and the pod runs the present configuration")
+}
+
+// noneFlow says why clients that connect get nothing; it is empty otherwise. That is no matter of being ready: clients wait, and
+// a stream that healed would else have lost them.
+func noneFlow(v *view, and string) string {
+	if c := ingesting(v); c.Status == metav1.ConditionFalse {
+		return and + " no certificates flow: " + c.Message
+	}
+	return ""
 }
 
 // runsConfig says whether the pod is known to run what was written. That it cannot be asked right now changes nothing in it.

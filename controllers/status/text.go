@@ -5,11 +5,21 @@ import (
 	"unicode"
 )
 
-// Bounds of texts, in runes: of a condition, and of what others wrote in it.
+// Bounds of texts, in runes: of a condition, and of what others wrote in it. maxHandled is that of an annotation's value in the
+// status, in bytes.
 const (
 	maxMessage = 1000
 	maxQuoted  = 300
+	maxHandled = 128
 )
+
+// cutBytes shortens a text to so many bytes, between two runes.
+func cutBytes(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "")
+}
 
 // cut shortens a text.
 func cut(s string, most int) string {
