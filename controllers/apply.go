@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -35,11 +36,15 @@ type applied struct {
 	intent          [sha256.Size]byte
 	resourceVersion string
 	generation      int64
+	at              time.Time
 }
 
 func newApplier(c client.Client, live client.Reader) *applier {
 	return &applier{client: c, live: live, done: make(map[types.NamespacedName]map[string]applied)}
 }
+
+// writeTimeout is how long one write may take. An API server, or an admission webhook, that takes longer is asked again later.
+const writeTimeout = 8 * time.Second
 
 // outcome is what applying an object came to.
 type outcome string
@@ -72,11 +77,13 @@ func (a *applier) apply(ctx context.Context, cs *v1alpha1.CertStream, o build.Ob
 		return unchanged, nil
 	}
 	forced := client.ApplyConfigurationFromUnstructured(intent)
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
 	err = a.client.Apply(ctx, forced, client.FieldOwner(FieldOwner), client.ForceOwnership)
 	if err != nil {
 		return unchanged, refusal(o.Kind, o.Name, err)
 	}
-	a.remember(key, o, applied{sum, intent.GetResourceVersion(), intent.GetGeneration()})
+	a.remember(key, o, applied{sum, intent.GetResourceVersion(), intent.GetGeneration(), time.Now()})
 	switch {
 	case live == nil:
 		return created, nil
@@ -178,12 +185,13 @@ func (a *applier) prune(ctx context.Context, cs *v1alpha1.CertStream, o build.Ob
 	return true, nil
 }
 
-// isDone says whether an intent was applied and led to a resource version, or to one that the cache has not seen yet.
+// isDone says whether an intent was applied and led to a resource version, or just now to one that the cache has not seen yet.
 func (a *applier) isDone(key types.NamespacedName, o build.Object, intent [sha256.Size]byte, version string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	was := a.done[key][o.Kind.Kind+"/"+o.Name]
-	return was.intent == intent && (was.resourceVersion == version || isOlder(version, was.resourceVersion))
+	return was.intent == intent &&
+		(was.resourceVersion == version || isOlder(version, was.resourceVersion) && time.Since(was.at) < cacheLagMost)
 }
 
 // generation is that of an object as it was applied last; 0 when it was not.

@@ -92,7 +92,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	transient := transientIn(err)
 	isNew := cs.Generation != cs.Status.ObservedGeneration
 	if again := r.failures.again(req.NamespacedName, transient != nil); again || transient != nil && isNew {
-		problems = append(problems, status.Problem{Reason: v1alpha1.ReasonProgressing, Message: "It is tried again: " + short(transient)})
+		problems = append(problems, status.Problem{Reason: v1alpha1.ReasonProgressing, Message: "It is tried again: " + plain(transient)})
 	}
 	if err := errors.Join(transient, r.writeStatus(ctx, s, problems)); err != nil {
 		return ctrl.Result{}, err
@@ -101,8 +101,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return ctrl.Result{RequeueAfter: soonest(requeue, after)}, nil
 }
 
-// cacheLag is how long to wait for the cache to show what was written.
-const cacheLag = 20 * time.Millisecond
+// cacheLag is how long to wait for the cache to show what was written, cacheLagMost for how long at most: an API server that was
+// restored from a backup never shows it.
+const (
+	cacheLag     = 20 * time.Millisecond
+	cacheLagMost = 5 * time.Second
+)
+
+// statusTimeout is how long writing a status may take. It is not part of the reconcile's time, which phases may have used up.
+const statusTimeout = 5 * time.Second
 
 // forget drops what is remembered of a CertStream that is gone.
 func (r *Reconciler) forget(req ctrl.Request) {
@@ -171,6 +178,8 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope, problems []statu
 		return nil
 	}
 	// A merge patch writes what changed; the operator is the only writer of this status, so that there is nothing to conflict with.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statusTimeout)
+	defer cancel()
 	after := s.cs.DeepCopy()
 	err := r.Client.Status().Patch(ctx, after, client.MergeFrom(before), client.FieldOwner(FieldOwner))
 	if apierrors.IsNotFound(err) {

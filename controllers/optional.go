@@ -73,11 +73,12 @@ func (k *optionalKinds) look(ctx context.Context) {
 			if err != nil {
 				log.FromContext(ctx).V(1).Info("cannot see which optional kinds there are; what is known stays",
 					"group", gv.String(), "error", err.Error())
-				return
 			}
 			served[gv] = names
 		}
-		any = k.set(ctx, kind, served[gv][kind.Kind]) || any
+		if names := served[gv]; names != nil {
+			any = k.set(ctx, kind, names[kind.Kind]) || any
+		}
 	}
 }
 

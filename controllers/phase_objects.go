@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,7 +25,11 @@ func (r *Reconciler) applyObjects(ctx context.Context, s *scope) error {
 		if o.Apply == nil || s.hold && isOfPod(o) {
 			continue
 		}
-		all = append(all, r.applyObject(ctx, s, o))
+		err := r.applyObject(ctx, s, o)
+		all = append(all, err)
+		if isTimeout(err) {
+			break // the others would take as long, and other CertStreams wait
+		}
 	}
 	if len(s.created) > 0 {
 		names := strings.Join(s.created, ", ")
@@ -33,9 +38,9 @@ func (r *Reconciler) applyObjects(ctx context.Context, s *scope) error {
 	return errors.Join(all...)
 }
 
-// isOfPod says whether a change of the object changes what runs.
+// isOfPod says whether a change of the object changes what runs, or what reaches it.
 func isOfPod(o build.Object) bool {
-	return o.Kind.Kind == "Deployment" || o.Kind.Kind == "ConfigMap" && o.Kind.Group == corev1.GroupName
+	return slices.Contains([]string{"Deployment", "ConfigMap", "NetworkPolicy"}, o.Kind.Kind)
 }
 
 func (r *Reconciler) applyObject(ctx context.Context, s *scope, o build.Object) error {

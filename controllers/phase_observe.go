@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -34,13 +35,19 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	}
 	pods := new(corev1.PodList)
 	err5 := r.Client.List(ctx, pods, client.InNamespace(s.cs.Namespace), client.MatchingLabels(build.Selector(s.cs)))
-	s.pods = pods.Items
+	s.pods = slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return !isOfDeployment(&p, name) })
 	if pod := running(s.pods); pod != nil {
 		if report, ok := r.prober.Report(s.key, pod.UID); ok {
 			s.report = &report
 		}
 	}
 	return errors.Join(err1, err2, err3, err4, err5)
+}
+
+// isOfDeployment says whether a pod is of the CertStream's Deployment, by its ReplicaSet, and not one that only has the labels.
+func isOfDeployment(pod *corev1.Pod, deployment string) bool {
+	owner := metav1.GetControllerOf(pod)
+	return owner != nil && owner.Kind == "ReplicaSet" && owner.Name == deployment+"-"+pod.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
 }
 
 // read is an object from the cache; nil when there is none.
@@ -149,6 +156,11 @@ func (r *Reconciler) adviseSharing(ctx context.Context, s *scope) error {
 		return nil
 	}
 	oldest := slices.MinFunc(others, byAge)
+	if r.Restricted && oldest.Namespace != s.cs.Namespace {
+		s.advice = append(s.advice, status.Advice{Reason: v1alpha1.ReasonSharedLogs, Message: "Another CertStream of the cluster follows " +
+			"the same logs, and log operators limit requests: let clients share one stream, each with its filter"})
+		return nil
+	}
 	s.advice = append(s.advice, status.Advice{Reason: v1alpha1.ReasonSharedLogs, Message: fmt.Sprintf(
 		"CertStream %s/%s follows the same logs, and log operators limit requests: let clients share one stream, each with its filter",
 		oldest.Namespace, oldest.Name)})

@@ -87,7 +87,7 @@ func (r *Reconciler) reloadPod(ctx context.Context, s *scope, pod *corev1.Pod) (
 	}
 	at, err := time.Parse(time.RFC3339Nano, pod.Annotations[annotationTouched])
 	wait := untilNextTouch(touches)
-	if since := r.now().Sub(at); err == nil && since < wait {
+	if since := r.now().Sub(at); err == nil && since >= 0 && since < wait {
 		return wait - since, nil
 	}
 	return untilNextTouch(touches + 1), r.touch(ctx, s, pod, touches+1)

@@ -50,7 +50,12 @@ func (r *Reconciler) refusedToTenants(cs *v1alpha1.CertStream) []string {
 		field string
 		set   bool
 	}{
+		{"spec.podTemplate.labels", len(pod.Labels) > 0},
+		{"spec.podTemplate.annotations", len(pod.Annotations) > 0},
 		{"spec.podTemplate.image", pod.Image != ""},
+		{"spec.podTemplate.imagePullSecrets", len(pod.ImagePullSecrets) > 0},
+		{"spec.podTemplate.nodeSelector", len(pod.NodeSelector) > 0},
+		{"spec.podTemplate.affinity", pod.Affinity != nil},
 		{"spec.podTemplate.env", len(pod.Env) > 0},
 		{"spec.podTemplate.volumes", len(pod.Volumes) > 0},
 		{"spec.podTemplate.volumeMounts", len(pod.VolumeMounts) > 0},
@@ -61,9 +66,12 @@ func (r *Reconciler) refusedToTenants(cs *v1alpha1.CertStream) []string {
 		{"spec.podTemplate.runtimeClassName", pod.RuntimeClassName != nil},
 		{"spec.podTemplate.tolerations", len(pod.Tolerations) > 0},
 		{"spec.service.type " + string(service.Type), service.Type != "" && service.Type != "ClusterIP"},
+		{"spec.service.labels", len(service.Labels) > 0},
 		{"spec.service.annotations", len(service.Annotations) > 0},
 		{"spec.ingress.annotations", cs.Spec.Ingress != nil && len(cs.Spec.Ingress.Annotations) > 0},
 		{"spec.gateway.annotations", cs.Spec.Gateway != nil && len(cs.Spec.Gateway.Annotations) > 0},
+		{"spec.tls.issuerRef of a kind other than Issuer", cs.Spec.TLS != nil && cs.Spec.TLS.IssuerRef != nil && cs.Spec.TLS.IssuerRef.Kind != "Issuer"},
+		{"spec.state.type ExistingClaim", cs.Spec.State.Type == v1alpha1.StateExistingClaim},
 		{"spec.logs.allowPrivateAddresses", cs.Spec.Logs.AllowPrivateAddresses},
 		{"spec.logs.proxy", cs.Spec.Logs.Proxy != nil},
 	} {

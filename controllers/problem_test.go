@@ -1,8 +1,10 @@
 package controllers
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -52,8 +54,11 @@ func TestRefusal(t *testing.T) {
 		reason string // empty: transient
 	}{
 		"quota":      {deployment, apierrors.NewForbidden(pods, "x", errors.New("exceeded quota: small")), v1alpha1.ReasonQuotaExceeded},
-		"no right":   {deployment, apierrors.NewForbidden(pods, "x", errors.New("cannot patch")), v1alpha1.ReasonForbidden},
-		"resize":     {claim, apierrors.NewForbidden(pods, "x", errors.New("only dynamically provisioned")), v1alpha1.ReasonVolumeResizeRefused},
+		"no right":   {deployment, apierrors.NewForbidden(pods, "x", errors.New(`User "x" cannot patch resource`)), v1alpha1.ReasonForbidden},
+		"resize":     {claim, apierrors.NewForbidden(pods, "x", errors.New("the storageclass must support resize")), v1alpha1.ReasonVolumeResizeRefused},
+		"admission":  {deployment, apierrors.NewForbidden(pods, "x", errors.New("no latest tags here")), v1alpha1.ReasonRefused},
+		"class":      {claim, apierrors.NewInvalid(claim.GroupKind(), "x", nil), v1alpha1.ReasonRefused},
+		"limit":      {claim, apierrors.NewForbidden(pods, "x", errors.New("maximum storage usage is 1Gi")), v1alpha1.ReasonRefused},
 		"invalid":    {deployment, apierrors.NewInvalid(deployment.GroupKind(), "x", nil), v1alpha1.ReasonRefused},
 		"conflict":   {deployment, apierrors.NewConflict(pods, "x", errors.New("changed")), ""},
 		"time-out":   {deployment, apierrors.NewTimeoutError("slow", 1), ""},
@@ -72,6 +77,22 @@ func TestRefusal(t *testing.T) {
 		}
 		if !strings.Contains(problems[0].Message, "certstream-main") {
 			t.Errorf("%s: the message does not name the object: %s", name, problems[0].Message)
+		}
+	}
+}
+
+func TestPlain(t *testing.T) {
+	things := schema.GroupResource{Resource: "things"}
+	refused := &net.OpError{Op: "dial", Err: errors.New("10.0.0.1:45123->10.96.0.1:443: connection refused")}
+	for want, err := range map[string]error{
+		"applying Deployment a: somebody else changed it at the same time": fmt.Errorf("applying Deployment a: %w", apierrors.NewConflict(things, "x", errors.New("1"))),
+		"applying Service a: the API server answers InternalError":         fmt.Errorf("applying Service a: %w", apierrors.NewInternalError(errors.New("rpc"))),
+		"reading Service a: the API server cannot be reached":              fmt.Errorf("reading Service a: %w", refused),
+		"reading Service a: the API server, or an admission webhook, takes too long; looking for advice: the request failed; the operator's log says how": errors.Join(
+			fmt.Errorf("reading Service a: %w", context.DeadlineExceeded), errors.New("looking for advice: 42")),
+	} {
+		if got := plain(err); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 const (
 	indexSecrets = "secrets"
 	indexLogs    = "logs"
+	indexClaims  = "claims"
 )
 
 // secretNames are the Secrets that a CertStream refers to.
@@ -23,6 +24,14 @@ func secretNames(cs *v1alpha1.CertStream) []string {
 		names = append(names, ref.Name)
 	}
 	return names
+}
+
+// claimNames is the claim that a CertStream keeps its state on, in a list.
+func claimNames(cs *v1alpha1.CertStream) []string {
+	if name := build.ClaimName(cs); name != "" {
+		return []string{name}
+	}
+	return nil
 }
 
 // logsDigest is the same for CertStreams that follow the same logs.

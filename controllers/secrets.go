@@ -32,6 +32,9 @@ func wrongContent(ref build.Reference, data map[string][]byte) string {
 	return ""
 }
 
+// maxTokenBytes is how long the streamer lets a token be.
+const maxTokenBytes = 4096
+
 // wrongTokens holds tokens to what a client can send in a header.
 func wrongTokens(ref build.Reference, data map[string][]byte) string {
 	keys := ref.Keys
@@ -42,12 +45,16 @@ func wrongTokens(ref build.Reference, data map[string][]byte) string {
 		return "it has no key: each key is a token's name, and its value the token"
 	}
 	for _, key := range keys {
-		token := strings.TrimRight(string(data[key]), "\r\n")
+		token := strings.TrimSpace(string(data[key]))
 		switch {
+		case strings.HasPrefix(key, "."):
+			return fmt.Sprintf("the key %q begins with a dot, and is not read: rename it", key)
 		case token == "":
 			return fmt.Sprintf("the token %q is empty", key)
-		case strings.ContainsFunc(token, func(r rune) bool { return r < ' ' || r > '~' }):
-			return fmt.Sprintf("the token %q has line ends or other characters that no header can carry: one key is one token", key)
+		case len(token) > maxTokenBytes:
+			return fmt.Sprintf("the token %q has %d bytes, more than %d", key, len(token), maxTokenBytes)
+		case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+			return fmt.Sprintf("the token %q has spaces, line ends or other characters that no header can carry: one key is one token", key)
 		}
 	}
 	return ""

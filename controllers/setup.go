@@ -77,7 +77,7 @@ func (r *Reconciler) Setup(mgr ctrl.Manager, o controller.Options) error {
 
 // How long one reconcile may take, so that one that hangs holds up no other for long, and how soon one that failed is tried again.
 const (
-	reconcileTimeout      = time.Minute
+	reconcileTimeout      = 20 * time.Second
 	firstRetry, lastRetry = 20 * time.Millisecond, time.Minute
 )
 
@@ -99,6 +99,7 @@ func named(key types.NamespacedName) *v1alpha1.CertStream {
 func (r *Reconciler) index(ctx context.Context, indexer client.FieldIndexer) error {
 	for field, of := range map[string]func(*v1alpha1.CertStream) []string{
 		indexSecrets: secretNames,
+		indexClaims:  claimNames,
 		indexLogs:    func(cs *v1alpha1.CertStream) []string { return []string{logsDigest(&cs.Spec.Logs)} },
 	} {
 		values := func(o client.Object) []string { return of(o.(*v1alpha1.CertStream)) }

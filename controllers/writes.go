@@ -1,7 +1,9 @@
 package controllers
 
 import (
+	"maps"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -12,13 +14,20 @@ import (
 // twice on what the cache has not seen yet. (The client's own read-your-writes mode does not work with several namespaces.)
 type writes struct {
 	mu       sync.Mutex
-	versions map[written]string
+	versions map[written]version
+}
+
+// version is a resource version and when it was written.
+type version struct {
+	resource string
+	at       time.Time
 }
 
 // written is something of a CertStream that the operator writes.
 type written struct {
 	stream types.NamespacedName
 	what   string
+	uid    types.UID
 }
 
 const (
@@ -31,24 +40,30 @@ func (w *writes) record(stream types.NamespacedName, what string, o client.Objec
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.versions == nil {
-		w.versions = make(map[written]string)
+		w.versions = make(map[written]version)
 	}
-	w.versions[written{stream, what}] = o.GetResourceVersion()
+	w.versions[written{stream, what, o.GetUID()}] = version{o.GetResourceVersion(), time.Now()}
 }
 
-// isStale says whether an object from the cache is older than what was written.
+// isStale says whether an object from the cache is older than what was written just now. After a while it is taken for what it is:
+// the API server may have been restored from a backup.
 func (w *writes) isStale(stream types.NamespacedName, what string, o client.Object) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return isOlder(o.GetResourceVersion(), w.versions[written{stream, what}])
+	key := written{stream, what, o.GetUID()}
+	was, ok := w.versions[key]
+	if ok && isOlder(o.GetResourceVersion(), was.resource) && time.Since(was.at) < cacheLagMost {
+		return true
+	}
+	delete(w.versions, key)
+	return false
 }
 
 // forget drops a CertStream that is gone.
 func (w *writes) forget(stream types.NamespacedName) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.versions, written{stream, writtenStatus})
-	delete(w.versions, written{stream, writtenPod})
+	maps.DeleteFunc(w.versions, func(k written, _ version) bool { return k.stream == stream })
 }
 
 // isOlder says whether one resource version is older than another. One that is empty is not known, and nothing is older.

@@ -61,7 +61,7 @@ func (o *options) register(cmd *cobra.Command) {
 	f.StringVar(&o.streamerImage, "streamer-image", or(os.Getenv("STREAMER_IMAGE"), "certstream-operator/streamer:"+version),
 		"image of streams whose spec names none [STREAMER_IMAGE]")
 	f.BoolVar(&o.restrictedTenants, "restricted-tenants", false, "refuse what lets the author of a CertStream do more than stream: image, env, volumes, ServiceAccount, external Services, private log addresses")
-	f.IntVar(&o.concurrentReconciles, "max-concurrent-reconciles", 8, "CertStreams reconciled at the same time")
+	f.IntVar(&o.concurrentReconciles, "max-concurrent-reconciles", 32, "CertStreams reconciled at the same time")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&o.logFormat, "log-format", "json", "json or text")
 	f.StringVar(&o.operatorNamespace, "operator-namespace", os.Getenv("POD_NAMESPACE"),
