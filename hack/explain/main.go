@@ -68,6 +68,7 @@ func explain(schema map[string]any, path string) {
 	if facts := facts(schema); description != "" && facts != "" && !strings.Contains(description, facts) {
 		schema["description"] = insert(description, facts)
 	}
+	delete(in(schema, "items"), "description") // kubectl would print it after the field's own, as one text
 	if strings.HasPrefix(path, "spec.podTemplate.") || strings.HasPrefix(path, "spec.networkPolicy.") {
 		return
 	}

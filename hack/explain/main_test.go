@@ -28,7 +28,7 @@ func TestExplained(t *testing.T) {
               names: {default: [a, b], description: Names. Restart., items: {type: string}, maxItems: 3, type: array}
               list:
                 description: List.
-                items: {properties: {switch: {default: true, description: On.}}, type: object}
+                items: {description: Merged., properties: {switch: {default: true, description: On.}}, type: object}
                 type: array
               podTemplate:
                 properties:
@@ -61,6 +61,9 @@ func TestExplained(t *testing.T) {
 	}
 	if seen := in(properties, "status", "properties", "seen")["description"]; seen != "Seen." {
 		t.Errorf("the status says %q", seen)
+	}
+	if item := in(properties, "spec", "properties", "list", "items")["description"]; item != nil {
+		t.Errorf("kubectl explain adds %q to the text of the list", item)
 	}
 	if twice, err := explained(once); err != nil || !bytes.Equal(once, twice) {
 		t.Errorf("a second time changes it: %v", err)
