@@ -230,7 +230,7 @@ func TestAFailureThatGoesOnIsTold(t *testing.T) {
 	key := s.streamOf(t, ns, "main", `{}`)
 	waitGet(t, s, key, new(v1alpha1.CertStream), func(cs *v1alpha1.CertStream) error {
 		c := meta.FindStatusCondition(cs.Status.Conditions, v1alpha1.ConditionReconciling)
-		if c == nil || !strings.Contains(c.Message, "Service certstream-main") || !strings.Contains(c.Message, "injected") {
+		if c == nil || !strings.Contains(c.Message, "Service certstream-main") || !strings.Contains(c.Message, "the API server answers InternalError") {
 			return fmt.Errorf("conditions:\n%s", conditionsText(cs))
 		}
 		return nil
