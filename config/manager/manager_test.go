@@ -55,7 +55,9 @@ func TestTheOperatorHasWhatItNeeds(t *testing.T) {
 func TestTheImagesAreTheCharts(t *testing.T) {
 	var chart struct{ AppVersion string }
 	readYAML(t, "../../charts/certstream-operator/Chart.yaml", &chart)
-	var kustomization struct{ Images []struct{ Name, NewTag string } }
+	var kustomization struct {
+		Images []struct{ Name, NewTag string }
+	}
 	readYAML(t, "kustomization.yaml", &kustomization)
 	container := readDeployment(t).Spec.Template.Spec.Containers[0]
 	if images := kustomization.Images; len(images) != 1 || images[0].Name != container.Image || images[0].NewTag != chart.AppVersion {
