@@ -120,6 +120,7 @@ func (s *apiServer) grant() error {
 	if err != nil {
 		return err
 	}
+	s.user.Config() // it completes itself at the first call, which is not for several at a time
 	role := new(rbacv1.ClusterRole)
 	if err := yaml.UnmarshalStrict(text, role); err != nil {
 		return err
