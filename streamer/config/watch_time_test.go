@@ -82,6 +82,7 @@ func TestPolling(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- w.loop(ctx, nil, nil) }()
+		synctest.Wait() // it sleeps while the file is written, and does not see it half
 		for _, step := range []struct {
 			text  string
 			level LogLevel
