@@ -1,12 +1,16 @@
 package controllers
 
 import (
+	"slices"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/certstream-operator/certstream-operator/controllers/build"
 )
 
 // Of most objects the cache holds the metadata alone: their resource version says whether anybody touched them. Of those below
@@ -32,31 +36,7 @@ func metadataOf(kind schema.GroupVersionKind) *metav1.PartialObjectMetadata {
 	return m
 }
 
-// The groups of kinds that a cluster may lack.
-const (
-	monitoringGroup  = "monitoring.coreos.com"
-	gatewayGroup     = "gateway.networking.k8s.io"
-	certManagerGroup = "cert-manager.io"
-)
-
-// optionalVersions are the kinds that a cluster may lack.
-func optionalVersions() []schema.GroupVersionKind {
-	return []schema.GroupVersionKind{
-		{Group: monitoringGroup, Version: "v1", Kind: "ServiceMonitor"},
-		{Group: monitoringGroup, Version: "v1", Kind: "PodMonitor"},
-		{Group: monitoringGroup, Version: "v1", Kind: "PrometheusRule"},
-		{Group: gatewayGroup, Version: "v1", Kind: "HTTPRoute"},
-		{Group: certManagerGroup, Version: "v1", Kind: "Certificate"},
-	}
-}
-
 // isOptional says whether a cluster may lack a kind.
 func isOptional(kind schema.GroupVersionKind) bool {
-	return kind.Group == monitoringGroup || kind.Group == gatewayGroup || kind.Group == certManagerGroup
+	return slices.ContainsFunc(build.OptionalKinds(), func(o schema.GroupVersionKind) bool { return o.Group == kind.Group })
 }
-
-// The labels by which the operator's objects are found.
-const (
-	labelManagedBy = "app.kubernetes.io/managed-by"
-	labelInstance  = "app.kubernetes.io/instance"
-)

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
+	"github.com/certstream-operator/certstream-operator/controllers/build"
 )
 
 func request(namespace, name string) reconcile.Request {
@@ -20,7 +21,7 @@ func request(namespace, name string) reconcile.Request {
 
 // byInstance is the CertStream that a pod or a claim is of.
 func byInstance(_ context.Context, o client.Object) []reconcile.Request {
-	name := o.GetLabels()[labelInstance]
+	name := o.GetLabels()[build.LabelInstance]
 	if name == "" {
 		return nil
 	}
@@ -51,11 +52,7 @@ func (r *Reconciler) neighbours(ctx context.Context, o client.Object) []reconcil
 	if isThere {
 		affected = affected[:min(2, len(affected))]
 	}
-	var requests []reconcile.Request
-	for i := range affected {
-		requests = append(requests, request(affected[i].Namespace, affected[i].Name))
-	}
-	return requests
+	return requests(affected)
 }
 
 // find are the CertStreams that a list finds.
@@ -65,11 +62,15 @@ func (r *Reconciler) find(ctx context.Context, opts ...client.ListOption) []reco
 		log.FromContext(ctx).Error(err, "looking for CertStreams")
 		return nil
 	}
-	requests := make([]reconcile.Request, 0, len(list.Items))
-	for i := range list.Items {
-		requests = append(requests, request(list.Items[i].Namespace, list.Items[i].Name))
+	return requests(list.Items)
+}
+
+func requests(streams []v1alpha1.CertStream) []reconcile.Request {
+	all := make([]reconcile.Request, 0, len(streams))
+	for i := range streams {
+		all = append(all, request(streams[i].Namespace, streams[i].Name))
 	}
-	return requests
+	return all
 }
 
 // sameStatus says whether nothing changed in a pod that its CertStream's status tells.

@@ -9,6 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/certstream-operator/certstream-operator/controllers/build"
 )
 
 // optionalInterval is how often it is looked whether optional kinds came or went.
@@ -66,7 +68,7 @@ func (k *optionalKinds) look(ctx context.Context) {
 			k.changed(ctx)
 		}
 	}()
-	for _, kind := range optionalVersions() {
+	for _, kind := range build.OptionalKinds() {
 		gv := kind.GroupVersion()
 		if _, asked := served[gv]; !asked {
 			names, err := k.kindsOf(gv)

@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
+
+	"github.com/certstream-operator/certstream-operator/controllers/build"
 )
 
 // served is a discovery that serves some kinds, or fails.
@@ -49,8 +51,8 @@ func TestOptionalKindsComeAndGo(t *testing.T) {
 		went:    func(_ context.Context, k schema.GroupVersionKind) { said = append(said, "-"+k.Kind) },
 		changed: func(context.Context) { said = append(said, "woken") },
 	}
-	monitoring := monitoringGroup + "/v1"
-	monitor := schema.GroupVersionKind{Group: monitoringGroup, Version: "v1", Kind: "ServiceMonitor"}
+	monitoring := build.MonitoringGroup + "/v1"
+	monitor := schema.GroupVersionKind{Group: build.MonitoringGroup, Version: "v1", Kind: "ServiceMonitor"}
 	for _, step := range []struct {
 		name string
 		now  func()
@@ -78,7 +80,7 @@ func TestOptionalKindsComeAndGo(t *testing.T) {
 	if !kinds.present(schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}) {
 		t.Error("a kind of Kubernetes itself is taken for absent")
 	}
-	if i := slices.IndexFunc(optionalVersions(), func(k schema.GroupVersionKind) bool { return !isOptional(k) }); i >= 0 {
-		t.Errorf("%s is not of an optional group", optionalVersions()[i])
+	if i := slices.IndexFunc(build.OptionalKinds(), func(k schema.GroupVersionKind) bool { return !isOptional(k) }); i >= 0 {
+		t.Errorf("%s is not of an optional group", build.OptionalKinds()[i])
 	}
 }

@@ -20,8 +20,9 @@ func (r *Reconciler) applyObjects(ctx context.Context, s *scope) error {
 	if s.stream == nil {
 		return nil
 	}
+	s.objects = build.Objects(s.stream)
 	var all []error
-	for _, o := range build.Objects(s.stream) {
+	for _, o := range s.objects {
 		if o.Apply == nil || s.hold && isOfPod(o) {
 			continue
 		}
@@ -71,7 +72,7 @@ func (r *Reconciler) applyObject(ctx context.Context, s *scope, o build.Object) 
 
 // missingKind is what becomes of an object whose resource definition is not installed. Monitoring does without.
 func missingKind(s *scope, o build.Object) error {
-	if o.Kind.Group == monitoringGroup {
+	if o.Kind.Group == build.MonitoringGroup {
 		if isMonitor(o) {
 			s.monitor = status.MonitorCRDMissing
 		}
@@ -91,11 +92,8 @@ func isMonitor(o build.Object) bool {
 
 // pruneObjects deletes the objects of features that are switched off. A claim is never among them: it holds the positions.
 func (r *Reconciler) pruneObjects(ctx context.Context, s *scope) error {
-	if s.stream == nil {
-		return nil
-	}
 	var all []error
-	for _, o := range build.Objects(s.stream) {
+	for _, o := range s.objects {
 		if o.Apply != nil || o.Keep || !r.optional.present(o.Kind) {
 			continue
 		}

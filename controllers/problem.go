@@ -169,11 +169,4 @@ func refusal(kind schema.GroupVersionKind, name string, err error) error {
 }
 
 // short is an error's text without what would flood a status.
-func short(err error) string {
-	const most = 512
-	text := err.Error()
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
-	}
-	return text
-}
+func short(err error) string { return cut(err.Error(), 512) }

@@ -57,10 +57,13 @@ func byAge(a, b v1alpha1.CertStream) int {
 
 // joined are sentences in one line, cut where there are too many.
 func joined(sentences []string) string {
-	const most = 1024
-	text := strings.Join(sentences, "; ")
+	return cut(strings.Join(sentences, "; "), 1024)
+}
+
+// cut is a text of at most so many bytes, and a sign where there was more.
+func cut(text string, most int) string {
 	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
+		return strings.ToValidUTF8(text[:most], "") + "…"
 	}
 	return text
 }

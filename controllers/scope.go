@@ -24,6 +24,8 @@ type scope struct {
 	hold bool
 	// secretsHash changes with the content of every Secret that the pod mounts.
 	secretsHash string
+	// objects are all that the stream may have; nil when the spec cannot be rendered.
+	objects []build.Object
 	// created names the objects that were not there before.
 	created []string
 

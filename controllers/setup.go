@@ -36,7 +36,7 @@ import (
 // CacheOptions are what the manager's cache holds: of all kinds the operator's own objects, CertStreams, and the metadata of
 // Secrets, whose names users choose. Namespaces bounds it; none means all.
 func CacheOptions(namespaces []string) cache.Options {
-	ours := labels.Set{labelManagedBy: build.Labels(new(v1alpha1.CertStream))[labelManagedBy]}
+	ours := labels.Set{build.LabelManagedBy: build.Labels(new(v1alpha1.CertStream))[build.LabelManagedBy]}
 	everything := cache.ByObject{Label: labels.Everything()}
 	secrets := metadataOf(corev1.SchemeGroupVersion.WithKind("Secret"))
 	o := cache.Options{

@@ -19,8 +19,12 @@ const (
 	// AnnotationRestartHash is on the pod template: it changes with everything that only a new pod takes up.
 	AnnotationRestartHash = v1alpha1.Group + "/restart-hash"
 
+	// LabelInstance names the CertStream that an object is of.
+	LabelInstance = "app.kubernetes.io/instance"
+	// LabelManagedBy is on all that the operator makes.
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+
 	labelName      = "app.kubernetes.io/name"
-	labelInstance  = "app.kubernetes.io/instance"
 	labelComponent = "app.kubernetes.io/component"
 
 	portHTTP, portTCP, portAdmin = "http", "tcp", "admin"
@@ -70,14 +74,14 @@ func TLSSecretName(cs *v1alpha1.CertStream) string {
 
 // Selector are the labels that find the pod. They never change: a Deployment's selector cannot.
 func Selector(cs *v1alpha1.CertStream) map[string]string {
-	return map[string]string{labelName: "certstream", labelInstance: cs.Name, labelComponent: "streamer"}
+	return map[string]string{labelName: "certstream", LabelInstance: cs.Name, labelComponent: "streamer"}
 }
 
 // Labels are on every object of a CertStream.
 func Labels(cs *v1alpha1.CertStream) map[string]string {
 	return join(map[string]string{
-		"app.kubernetes.io/part-of":    "certstream",
-		"app.kubernetes.io/managed-by": "certstream-operator",
+		"app.kubernetes.io/part-of": "certstream",
+		LabelManagedBy:              "certstream-operator",
 	}, Selector(cs))
 }
 

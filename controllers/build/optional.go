@@ -9,6 +9,11 @@ import (
 	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
 )
 
+// OptionalKinds are the kinds that a cluster may lack.
+func OptionalKinds() []schema.GroupVersionKind {
+	return []schema.GroupVersionKind{serviceMonitorKind(), podMonitorKind(), prometheusRuleKind(), httpRouteKind(), certificateKind()}
+}
+
 // optional is an owned object of a kind that a cluster need not have, and whose module we do not import.
 func optional(s *Stream, kind schema.GroupVersionKind, name string, labels, annotations map[string]string, spec map[string]any) runtime.ApplyConfiguration {
 	metadata := map[string]any{

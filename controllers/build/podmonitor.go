@@ -7,8 +7,11 @@ import (
 	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
 )
 
+// MonitoringGroup is that of the Prometheus operator's kinds.
+const MonitoringGroup = "monitoring.coreos.com"
+
 func monitoringKind(name string) schema.GroupVersionKind {
-	return kind("monitoring.coreos.com", "v1", name)
+	return kind(MonitoringGroup, "v1", name)
 }
 
 func podMonitorKind() schema.GroupVersionKind { return monitoringKind("PodMonitor") }
