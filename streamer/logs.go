@@ -101,10 +101,12 @@ func (s *Streamer) setLogs(logs []loglist.Log) {
 func (s *Streamer) logSpec(c *config.Config, l loglist.Log) follow.LogSpec {
 	source := &engine.Source{LogID: l.ID, Name: l.Name, Operator: l.Operator, URL: l.URL, Protocol: engine.Protocol(l.Protocol)}
 	spec := follow.LogSpec{
-		Source: source,
-		MMD:    l.MMD,
-		Start:  startPosition(c.CTLog.Start),
-		Open:   func(hooks ctlog.Hooks) (ctlog.Log, error) { return s.network.open(c, l, hooks) },
+		Source:       source,
+		MMD:          l.MMD,
+		Key:          slices.Clone(l.Key),
+		Verification: follow.Verification(c.CTLog.Verification),
+		Start:        startPosition(c.CTLog.Start),
+		Open:         func(hooks ctlog.Hooks) (ctlog.Log, error) { return s.network.open(c, l, hooks) },
 	}
 	spec.Revision = revision(c, l)
 	if l.State == loglist.Readonly {
@@ -119,8 +121,8 @@ func (s *Streamer) logSpec(c *config.Config, l loglist.Log) follow.LogSpec {
 // revision changes when a log's client has to be made anew.
 func revision(c *config.Config, l loglist.Log) string {
 	o := operator(c, l.Operator)
-	sum := sha256.Sum256(fmt.Appendf(nil, "%x %q %q %t %t %d %d %d", l.Key, l.SubmissionURL, l.Protocol, o.HTTP1, o.Tiles,
-		c.CTLog.BatchSize, c.CTLog.PartialTileInterval, c.CTLog.RequestTimeoutSecs))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%x %q %q %t %t %d %d %d %s", l.Key, l.SubmissionURL, l.Protocol, o.HTTP1, o.Tiles,
+		c.CTLog.BatchSize, c.CTLog.PartialTileInterval, c.CTLog.RequestTimeoutSecs, c.CTLog.Verification))
 	return hex.EncodeToString(sum[:8])
 }
 
@@ -151,6 +153,7 @@ func (n *network) open(c *config.Config, l loglist.Log, hooks ctlog.Hooks) (ctlo
 		UserAgent:       n.agent,
 		PageHint:        uint64(c.CTLog.BatchSize),
 		PartialInterval: c.CTLog.PartialTileInterval.Std(),
+		Unhashed:        c.CTLog.Verification != string(follow.VerifyFull),
 		HeaderTimeout:   millis(c.CTLog.RequestTimeoutSecs * 1000),
 	}
 	switch {

@@ -3,6 +3,7 @@ package streamer
 import (
 	"cmp"
 	"encoding/base64"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +39,9 @@ func (s *Streamer) Status() serve.Status {
 		Totals:           s.totals(),
 	}
 	for _, l := range s.supervisor.Status() {
-		status.Logs = append(status.Logs, logStatus(l))
+		log := logStatus(l)
+		log.Misbehaviour = s.misbehaviour(l.Misbehaviour)
+		status.Logs = append(status.Logs, log)
 	}
 	return status
 }
@@ -105,6 +108,18 @@ func (s *Streamer) totals() serve.Totals {
 	}
 }
 
+// misbehaviour is a log's mark, with the whole path of its evidence.
+func (s *Streamer) misbehaviour(m *follow.Misbehaviour) *serve.Misbehaviour {
+	if m == nil {
+		return nil
+	}
+	shown := &serve.Misbehaviour{Kind: string(m.Kind), Why: m.Why, Since: m.Since.UTC(), Count: m.Count}
+	if m.Evidence != "" {
+		shown.Evidence = filepath.Join(s.store.Dir(), m.Evidence)
+	}
+	return shown
+}
+
 // logStatus is a follower's status as /status shows it.
 func logStatus(l follow.LogStatus) serve.LogStatus {
 	return serve.LogStatus{
@@ -121,6 +136,9 @@ func logStatus(l follow.LogStatus) serve.LogStatus {
 		Stale:            l.Stale,
 		Unverified:       l.UnverifiedWhy,
 		UnverifiedSince:  utc(l.Unverified),
+		Verification:     string(l.Verification),
+		ConsistentSize:   l.ConsistentSize,
+		Doubt:            l.Doubt,
 		Breaker:          string(l.Breaker),
 		NextTry:          utc(l.NextTry),
 		RequestsPerSec:   l.Rate,

@@ -65,6 +65,9 @@ func complaints(p *page, l *serve.LogStatus) (all []string) {
 	if l.Misbehaviours > 0 {
 		all = append(all, "it has contradicted itself "+counted(l.Misbehaviours, "time", "times"))
 	}
+	if m := l.Misbehaviour; m != nil {
+		all = append(all, fmt.Sprintf("it misbehaved %s ago: %s; evidence in %s", p.since(m.Since), m.Why, cmp.Or(m.Evidence, "its log lines")))
+	}
 	if l.LastError != "" && (l.State == "failing" || l.Breaker != "closed") {
 		all = append(all, fmt.Sprintf("%s %s ago: %s", l.LastErrorKind, p.since(l.LastErrorAt), l.LastError))
 	}

@@ -15,6 +15,7 @@ import (
 const (
 	exitFailure = 1 // something went wrong
 	exitUsage   = 2 // wrong arguments or an invalid configuration: starting again will not help
+	exitWrong   = 3 // verify: a log does not hold what it has signed
 )
 
 // gcPercent makes the garbage collector keep memory small: the live heap is mostly the window, allocation is slow, and the
@@ -44,6 +45,9 @@ func run(args []string) int {
 	case errors.As(err, new(usageError)):
 		fmt.Fprintln(os.Stderr, "streamer:", err)
 		return exitUsage
+	case errors.Is(err, errNotProved):
+		fmt.Fprintln(os.Stderr, "streamer:", err)
+		return exitWrong
 	}
 	fmt.Fprintln(os.Stderr, "streamer:", err)
 	return exitFailure

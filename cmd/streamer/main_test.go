@@ -103,6 +103,9 @@ func TestCommands(t *testing.T) {
 		{"tail of nothing", nil, []string{"tail", "ftp://x"}, 2, `^$`, `want ws, wss`},
 		{"tail with a bad CA", nil, []string{"tail", "--ca", good}, 2, `^$`, `holds no PEM certificate`},
 		{"tail in pink", nil, []string{"tail", "--color", "pink"}, 2, `^$`, `auto, always or never`},
+		{"verify nothing", nil, []string{"verify"}, 2, `^$`, `want --log or --evidence`},
+		{"verify a log that nobody knows", []string{"CERTSTREAM_LOG_LIST_SOURCE=none"}, []string{"verify", "--log", "x"}, 2, `^$`, `no log .* is called "x"`},
+		{"prove nonsense", nil, []string{"verify", "--evidence", good}, 2, `^$`, `not an evidence file`},
 		{"demo log level", nil, []string{"demo", "--log-level", "loud"}, 2, `^$`, `want debug, info, warn or error`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -408,7 +411,7 @@ func TestHelp(t *testing.T) {
 	}
 	walk(newRoot(t.Context()))
 	got := runProgram(t, program(t, nil, "--help"))
-	for _, want := range []string{"serve", "demo", "validate", "tail", "logs", "config", "state", "version", "Examples:"} {
+	for _, want := range []string{"serve", "demo", "validate", "tail", "logs", "verify", "config", "state", "version", "Examples:"} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("--help does not mention %s", want)
 		}

@@ -16,7 +16,7 @@ import (
 //	 8, 9 ServeOther(log.At(size))           10 Freeze
 //	11 PublishHead with another root         12 BadSignature
 //	13 CheckpointAs, Rewrite                 14 Corrupt
-//	15 ServeOther(log.Fork(size).Handler())  16 Status(400) for GetConsistency
+//	15 Become, SplitView, Rollback           16 Status(400) for GetConsistency
 //	17 Entry.Timestamp, PublishHead          18 Options.DropPartials
 //	19 Status(404) with Fault.For            20 Truncate, Trail, FlipBit
 //	21 GzipUnannounced, GzipFalse, GzipDouble, GzipBomb

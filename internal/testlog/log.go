@@ -333,6 +333,24 @@ func (l *Log) Fork(size uint64) *Log {
 	return f
 }
 
+// Become serves everything of another log from now on, usually a Fork's: the whole tree is swapped.
+func (l *Log) Become(fork *Log) *Active {
+	return l.Faults.Add(Fault{Do: ServeOther(fork.Handler())})
+}
+
+// SplitView shows every other request the heads of another log, usually a Fork's.
+func (l *Log) SplitView(fork *Log) {
+	for _, kind := range []string{GetSTH, Checkpoint} {
+		l.Faults.Add(Fault{Kind: kind, Every: 2, Do: ServeOther(fork.Handler())})
+	}
+}
+
+// Rollback serves a head of the same tree, but of a smaller size and signed so much later.
+func (l *Log) Rollback(size uint64, later time.Duration) Head {
+	at := l.Head().Timestamp + uint64(later.Milliseconds())
+	return l.PublishHead(size, at, l.Root(size))
+}
+
 // Grow appends entries of the source at a steady rate and publishes ten times a second, until ctx ends.
 func (l *Log) Grow(ctx context.Context, perSecond float64, source func() *Entry) {
 	tick := time.NewTicker(100 * time.Millisecond)

@@ -159,6 +159,10 @@ type CTLog struct {
 	PartialTileInterval Duration `yaml:"partial_tile_interval" default:"10s" min:"5s" max:"10m"`
 	// Requests per second to one operator at most. 0 finds what the operator bears.
 	RequestsPerSecond float64 `yaml:"requests_per_second" default:"0" min:"0" max:"10000"`
+	// How much of a log is checked against its signed tree heads. `full`: every entry is hashed and the root compared at each tree
+	// head; `consistency`: the log proves that each tree head continues the one before; `off`: signatures of tree heads only.
+	// The stream never waits for it.
+	Verification string `yaml:"verification" default:"full" enum:"off,consistency,full"`
 	// Settings of single operators, by name.
 	Operators map[string]Operator `yaml:"operators"`
 

@@ -9,6 +9,8 @@ type batchMemory struct {
 	entries []Entry
 	chains  [][]byte
 	issuers []Hash
+	// unhashed leaves the leaf hashes out.
+	unhashed bool
 }
 
 // maxPooledEntries is the longest list of entries that is kept for reuse.
@@ -22,6 +24,7 @@ func newBatch() *batchMemory {
 		m.release = m.free
 	}
 	m.reset()
+	m.unhashed = false
 	return m
 }
 

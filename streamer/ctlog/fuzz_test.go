@@ -149,8 +149,12 @@ func FuzzSTH(f *testing.F) {
 
 func FuzzProof(f *testing.F) {
 	f.Add(served(f, testlog.Options{}, "ct/v1/get-entry-and-proof?leaf_index=7&tree_size=200"))
+	f.Add(served(f, testlog.Options{}, "ct/v1/get-sth-consistency?first=7&second=200"))
 	f.Add([]byte(`{"leaf_input":"AA==","audit_path":["AA=="]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
+		if proof, err := parseHashes(body, "consistency"); err == nil && VerifyConsistency(7, 200, Hash{}, Hash{}, proof) == nil {
+			t.Error("a proof of consistency leads to a root that has no preimage")
+		}
 		leaf, path, err := parseEntryAndProof(body)
 		if err != nil {
 			return

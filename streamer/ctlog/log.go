@@ -5,6 +5,7 @@ package ctlog
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -37,6 +38,17 @@ type Entry struct {
 	Issuers []Hash
 	// Malformed says what could not be read: an unknown version or type, broken extra_data. Empty for nearly all entries.
 	Malformed string
+
+	leaf  []byte // the MerkleTreeLeaf, on tiles without its first two bytes
+	tiled bool
+}
+
+// LeafInput is a copy of the MerkleTreeLeaf (RFC 6962 §3.4) that is hashed for the tree.
+func (e *Entry) LeafInput() []byte {
+	if e.tiled {
+		return append([]byte{0, 0}, e.leaf...)
+	}
+	return slices.Clone(e.leaf)
 }
 
 // Batch is a run of consecutive entries.
@@ -73,6 +85,11 @@ type Log interface {
 	// FrontierAt fetches the frontier of a smaller size of the same tree, proved to lead to head. ErrNoProof where the
 	// protocol or the log offers none.
 	FrontierAt(ctx context.Context, head TreeHead, size uint64) (*Frontier, error)
+	// Consistency fetches the proof that one head's tree is the beginning of a larger one's (RFC 6962 §2.1.2) and checks it. The
+	// proof is returned as it was given when it is wrong, too.
+	Consistency(ctx context.Context, older, newer TreeHead) ([]Hash, error)
+	// Inclusion fetches the audit path of a leaf of the head's tree and checks it. The leaf is the tree's, whatever is served.
+	Inclusion(ctx context.Context, head TreeHead, index uint64) (Inclusion, error)
 	// Issuer fetches an issuing certificate by fingerprint and checks it (tiled logs; others return ErrNoProof).
 	Issuer(ctx context.Context, fingerprint Hash) ([]byte, error)
 	// Close drops idle connections.

@@ -22,6 +22,8 @@ type Options struct {
 	Key      []byte
 	LogID    Hash
 	Unsigned bool
+	// Unhashed leaves Entry.LeafHash zero: for readers that verify nothing.
+	Unhashed bool
 	// Client makes the requests; its redirect policy is replaced by: on the same host only. Make its Transport with
 	// NewTransport. Close drops its idle connections.
 	Client *http.Client
@@ -98,13 +100,16 @@ func (o *Options) check() error {
 	if o.Unsigned {
 		return nil
 	}
-	id := Hash(sha256.Sum256(o.Key))
+	id := keyHash(o.Key)
 	if o.LogID != (Hash{}) && o.LogID != id {
 		return errors.New("log_id is not the SHA-256 of key: take both from the same entry of the log list")
 	}
 	o.LogID = id
 	return nil
 }
+
+// keyHash is the log id.
+func keyHash(spki []byte) Hash { return sha256.Sum256(spki) }
 
 func checkURL(field, s string) error {
 	u, err := url.Parse(s)

@@ -110,6 +110,7 @@ func (l *rfc6962) Entries(ctx context.Context, head TreeHead, start, end uint64)
 		return nil, err
 	}
 	m := newBatch()
+	m.unhashed = l.o.Unhashed
 	m.Bytes = len(a.b)
 	m.body, err = a.parse(l.o.MaxBody, func(body *buffer) error { return m.decodeEntries(body.b, start, int(end-start)) })
 	if err != nil {
@@ -142,7 +143,10 @@ func (m *batchMemory) decodeEntries(body []byte, start uint64, most int) error {
 	m.reset()
 	err := scanEntries(body, most, func(leaf, extra span) {
 		e := m.next(start + uint64(len(m.entries)))
-		e.LeafHash = hashInPlace(body, leaf.from, leaf.to, 0)
+		e.leaf = body[leaf.from:leaf.to:leaf.to]
+		if !m.unhashed {
+			e.LeafHash = hashInPlace(body, leaf.from, leaf.to, 0)
+		}
 		m.decodeLeaf(e, body[leaf.from:leaf.to:leaf.to], body[extra.from:extra.to:extra.to])
 	})
 	if err == nil && len(m.entries) == 0 {
@@ -264,18 +268,30 @@ func parseEntryAndProof(body []byte) (leafInput []byte, path []Hash, err error) 
 
 // parseAuditPath reads the audit_path of get-proof-by-hash and get-entry-and-proof (RFC 6962 §4.5, §4.8).
 func parseAuditPath(body []byte) ([]Hash, error) {
-	var proof struct {
-		AuditPath [][]byte `json:"audit_path"`
-	}
-	if err := json.Unmarshal(body, &proof); err != nil {
+	return parseHashes(body, "audit_path")
+}
+
+// maxProof is the number of hashes that the longest proof of consistency can have.
+const maxProof = maxNodes + 1
+
+// parseHashes reads a list of hashes that is a member of an answer.
+func parseHashes(body []byte, member string) ([]Hash, error) {
+	var answer map[string]json.RawMessage
+	if err := json.Unmarshal(body, &answer); err != nil {
 		return nil, fmt.Errorf("%w: %s: %s", errJSON, shortText(err), quote(body))
 	}
-	path := make([]Hash, 0, min(len(proof.AuditPath), maxNodes))
-	for _, node := range proof.AuditPath {
-		if len(node) != len(Hash{}) || len(path) == maxNodes {
-			return nil, fmt.Errorf("%w: audit_path is not a list of hashes", errJSON)
+	var nodes [][]byte
+	if raw, ok := answer[member]; ok {
+		if err := json.Unmarshal(raw, &nodes); err != nil {
+			return nil, fmt.Errorf("%w: %s: %s", errJSON, shortText(err), quote(body))
 		}
-		path = append(path, Hash(node))
 	}
-	return path, nil
+	hashes := make([]Hash, 0, min(len(nodes), maxProof))
+	for _, node := range nodes {
+		if len(node) != len(Hash{}) || len(hashes) == maxProof {
+			return nil, fmt.Errorf("%w: %s is not a list of hashes", errJSON, member)
+		}
+		hashes = append(hashes, Hash(node))
+	}
+	return hashes, nil
 }

@@ -154,6 +154,7 @@ func (l *static) tile(ctx context.Context, start, end, width uint64) (*Batch, er
 		return nil, err
 	}
 	m := newBatch()
+	m.unhashed = l.o.Unhashed
 	m.Bytes = len(a.b)
 	m.body, err = a.parse(l.o.MaxBody, func(body *buffer) error {
 		return m.decodeTile(body, first, width, l.lenient)

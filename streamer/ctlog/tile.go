@@ -81,7 +81,10 @@ func (m *batchMemory) decodeTileEntry(r *reader, buf []byte, index uint64, lenie
 	if err := checkLeafIndex(extensions, index, lenient); err != nil {
 		return err
 	}
-	e.LeafHash = hashInPlace(buf, from, to, 0, 0, 0)
+	e.leaf, e.tiled = buf[from:to:to], true
+	if !m.unhashed {
+		e.LeafHash = hashInPlace(buf, from, to, 0, 0, 0)
+	}
 	return nil
 }
 

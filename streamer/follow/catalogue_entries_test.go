@@ -8,6 +8,7 @@ import (
 
 	"github.com/certstream-operator/certstream-operator/internal/testlog"
 	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
+	"github.com/certstream-operator/certstream-operator/streamer/evidence"
 )
 
 // row14: one entry is served wrongly, as Yeti2022 did; after the pause it is read again, and only it is emitted again.
@@ -41,6 +42,7 @@ func row14(r *rig) {
 func row14Still(r *rig) {
 	log, spec := r.serve(testlog.Options{}, pool()[:200]...)
 	log.Corrupt(77, pool()[500])
+	store := r.keep()
 	r.start(spec)
 	r.until(30*time.Minute, "given up", func() bool { return !r.status().Unverified.IsZero() })
 	if s := r.status(); !strings.Contains(s.UnverifiedWhy, "read again 3 times") || s.Mismatches != 4 || s.Rewinds != 3 {
@@ -55,28 +57,57 @@ func row14Still(r *rig) {
 	if n := len(r.emitted(log)); n != 300 {
 		r.Errorf("%d entries emitted", n)
 	}
+	if e := r.proved(store, evidence.WrongEntry); e.Entry.Index != 77 {
+		r.Errorf("entry %d is blamed", e.Entry.Index)
+	}
+	r.close()
+	must(r.T, store.Close())
 }
 
-// row15: heads of another tree than the entries. The proof of the fork itself comes later; here it is found by the root.
+// row15: heads of another tree than the entries. The next head that the entries lead to proves the fork.
 func row15(r *rig) {
 	log, spec := r.serve(testlog.Options{}, pool()[:100]...)
+	store := r.keep()
 	r.start(spec)
 	r.caughtUp(time.Minute, log)
 	fork := log.Fork(100)
 	fork.Append(pool()[600:700]...)
 	fork.Publish()
-	log.Append(pool()[100:150]...)
-	log.Append(pool()[150:200]...)
+	log.Append(pool()[100:200]...)
 	fault := log.Faults.Add(testlog.Fault{Kind: testlog.GetSTH, Do: testlog.ServeOther(fork.Handler())})
 	log.Publish()
 	r.until(time.Minute, "doubtful", func() bool { return r.status().Doubt != "" })
-	if s := r.status(); s.VerifiedSize != 100 || s.Mismatches != 1 {
+	if s := r.status(); s.VerifiedSize != 100 || s.Mismatches != 1 || s.Misbehaviours != 0 {
 		r.Errorf("status %+v", s)
 	}
 	fault.Remove()
 	log.Append(pool()[200:250]...)
 	log.Publish()
-	r.caughtUp(10*time.Minute, log)
+	r.until(10*time.Minute, "caught", func() bool { return r.status().Misbehaviours == 1 })
+	r.until(time.Minute, "streamed on", func() bool { return r.status().Position == 250 })
+	r.complete(log, 0)
+	r.proved(store, evidence.Fork)
+	r.close()
+	must(r.T, store.Close())
+}
+
+// row16: that a log gives no consistency proof proves nothing. The entries do.
+func row16(r *rig) {
+	log, spec := r.serve(testlog.Options{}, pool()[:100]...)
+	refused := log.Faults.Add(testlog.Fault{Kind: testlog.GetConsistency, Do: testlog.Status(400, "second tree size cannot be greater than current")})
+	spec.MMD = time.Minute
+	r.start(spec)
+	r.caughtUp(time.Minute, log)
+	smaller := log.Faults.Add(testlog.Fault{Kind: testlog.GetSTH, Times: 1, Do: testlog.ServeOther(log.At(60))})
+	r.until(time.Minute, "asked to prove the smaller head", func() bool { return smaller.Hits() == 1 && refused.Hits() > 0 })
+	log.Append(pool()[100:200]...)
+	log.Publish()
+	r.caughtUp(time.Minute, log)
+	refused.Remove()
+	time.Sleep(20 * time.Minute)
+	if s := r.status(); s.Misbehaviour != nil || s.ConsistentSize != 200 || log.Stats.Kind(testlog.GetConsistency).Requests != 2 {
+		r.Errorf("status %+v; %d proofs asked for", s, log.Stats.Kind(testlog.GetConsistency).Requests)
+	}
 	r.complete(log, 0)
 }
 

@@ -18,6 +18,7 @@ func (f *follower) emit(ctx context.Context, entries []ctlog.Entry) error {
 			f.verify.add(chunk[i].LeafHash)
 		}
 		f.moved(taken)
+		f.takeCrossed()
 		if err != nil {
 			return fmt.Errorf("handing entries on: %w", err)
 		}

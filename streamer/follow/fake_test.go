@@ -147,6 +147,14 @@ func (l *fakeLog) FrontierAt(ctx context.Context, _ ctlog.TreeHead, size uint64)
 	return l.frontier(size), nil
 }
 
+func (l *fakeLog) Consistency(context.Context, ctlog.TreeHead, ctlog.TreeHead) ([]ctlog.Hash, error) {
+	return nil, &ctlog.Error{Kind: ctlog.NoProof}
+}
+
+func (l *fakeLog) Inclusion(context.Context, ctlog.TreeHead, uint64) (ctlog.Inclusion, error) {
+	return ctlog.Inclusion{}, &ctlog.Error{Kind: ctlog.NoProof}
+}
+
 func (l *fakeLog) Issuer(context.Context, ctlog.Hash) ([]byte, error) {
 	return nil, &ctlog.Error{Kind: ctlog.NoProof}
 }

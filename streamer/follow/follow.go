@@ -51,6 +51,10 @@ type LogSpec struct {
 	MMD time.Duration
 	// ReadOnly is set when the log takes no more entries.
 	ReadOnly *FinalHead
+	// Key is the log's public key (DER), for evidence; nil where it is not known.
+	Key []byte
+	// Verification is how much is checked; a change of it needs another Revision.
+	Verification Verification
 	// Start is where to begin when there is no saved position.
 	Start Start
 	// Open makes the client. It is called again after it has failed.

@@ -49,8 +49,12 @@ type follower struct {
 	failing  bool
 	refresh  bool // take the newest head for the target
 	rewind   rewind
-	condemn  string // the log was caught lying: never verify again
-	proofTry int
+	chain    *chain
+	// condemned says why the log is never verified again: it has signed two trees. accused are the reasons it has been marked for.
+	condemned string
+	accused   map[string]bool
+	findings  chan finding
+	proofTry  int
 
 	mu   sync.Mutex
 	view view
@@ -74,6 +78,9 @@ func (f *follower) run(ctx context.Context, delay time.Duration) {
 	fetching := f.fetching
 	if !sleep(fetching, delay) {
 		return
+	}
+	if f.saved != nil {
+		f.restoreMark(f.saved.Misbehaviour)
 	}
 	for fetching.Err() == nil {
 		wait, err := f.step(ctx, fetching)
@@ -181,8 +188,8 @@ func (f *follower) read(ctx, fetching context.Context) (time.Duration, error) {
 			return 0, err
 		}
 		f.breaker.succeeded()
-		f.prove(fetching)
-		f.takeProof()
+		f.ask(fetching)
+		f.takeAnswers()
 		f.rewindIfDue()
 		if time.Since(f.polled) > f.shared.settings().PollMax {
 			return 0, nil
@@ -204,7 +211,7 @@ func (f *follower) retarget() {
 // reached is what happens at the head.
 func (f *follower) reached(ctx context.Context) time.Duration {
 	f.atHead = time.Now()
-	f.prove(ctx)
+	f.ask(ctx)
 	f.rewindIfDue()
 	s := f.shared.settings()
 	if f.drained() {
@@ -240,6 +247,10 @@ func (f *follower) rest(ctx context.Context, wait time.Duration) {
 			return
 		case p := <-f.verify.proofs:
 			f.proved(p)
+		case l := <-f.chain.links:
+			f.linked(l)
+		case found := <-f.findings:
+			f.accuse(found.evidence)
 		}
 	}
 }

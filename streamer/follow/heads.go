@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
+	"github.com/certstream-operator/certstream-operator/streamer/evidence"
 )
 
 // observe takes a fetched tree head. A smaller one than before is no fault of the log, only of a cache or a frontend that lags:
@@ -18,8 +19,9 @@ func (f *follower) observe(head ctlog.TreeHead) {
 		f.setHead(head)
 	case head.Size < latest.Size:
 		f.idle++
+		f.checkRollback(latest, head)
 	case head.Root != latest.Root:
-		f.caughtLying(fmt.Sprintf("two roots for the same size %d", head.Size), latest, head)
+		f.caughtLying(evidence.TwoRoots, fmt.Sprintf("two roots for the same size %d", head.Size), latest, head)
 	default:
 		f.idle++
 		if head.Timestamp > latest.Timestamp {
@@ -28,6 +30,7 @@ func (f *follower) observe(head ctlog.TreeHead) {
 	}
 	f.noteAnswer(head.Size < max(latest.Size, f.position())) // the position may be that of an earlier run
 	f.checkFinal(head)
+	f.compare(head)
 }
 
 // checkFinal compares the head of a read-only log with the one that the log list states.
@@ -37,7 +40,7 @@ func (f *follower) checkFinal(head ctlog.TreeHead) {
 		return
 	}
 	stated := ctlog.TreeHead{Size: final.Size, Root: final.Root}
-	f.caughtLying(fmt.Sprintf("the root of the final size %d is not the one in the log list", head.Size), stated, head)
+	f.caughtLying(evidence.FinalHead, fmt.Sprintf("the root of the final size %d is not the one in the log list", head.Size), stated, head)
 }
 
 // drained says whether nothing more is to come: the log is read-only and its last entry has been read.
@@ -46,31 +49,37 @@ func (f *follower) drained() bool {
 	return final != nil && f.position() >= f.latest().Size && f.latest().Size >= final.Size
 }
 
-// caughtLying is a proof of misbehaviour: both heads are signed. The stream goes on, marked unverified.
-func (f *follower) caughtLying(why string, a, b ctlog.TreeHead) {
-	if f.condemn == why {
-		return
-	}
-	f.condemn = why
-	f.distrust("the log misbehaved: " + why)
-	f.countMisbehaviour()
-	f.logger.Error("the log misbehaved; it is streamed marked unverified from here on", "why", why,
-		"root_a", fmt.Sprintf("%x", a.Root), "root_b", fmt.Sprintf("%x", b.Root))
-	if err := f.shared.evidence(f.source, why, a, b); err != nil {
-		f.logger.Error("keeping the evidence", "error", err)
-	}
-}
-
 // checkRoot compares our tree with a head of exactly the position's size.
 func (f *follower) checkRoot(head ctlog.TreeHead) {
 	if !f.verify.known || f.verify.verified.Size == head.Size {
 		return
 	}
 	if f.verify.check(head) {
+		f.agreed(head)
 		f.verifiedMoved()
 		return
 	}
-	f.mismatch(fmt.Sprintf("the root at size %d does not match the entries read", head.Size))
+	f.mismatch(fmt.Sprintf(rootMismatch, head.Size), head)
+}
+
+const rootMismatch = "the root at size %d does not match the entries read"
+
+// takeCrossed compares the tree with heads of sizes that have been passed.
+func (f *follower) takeCrossed() {
+	crossed := f.verify.crossed
+	f.verify.crossed = nil
+	for _, x := range crossed {
+		switch {
+		case !f.verify.known:
+			f.openHead(x.head, false)
+		case x.matches:
+			f.verify.confirm(x.tree)
+			f.agreed(x.head)
+			f.verifiedMoved()
+		default:
+			f.mismatch(fmt.Sprintf(rootMismatch, x.head.Size), x.head)
+		}
+	}
 }
 
 // maxRewinds is how often entries that do not match the tree are read again before they are taken for the log's own.
@@ -78,7 +87,8 @@ const maxRewinds = 3
 
 // mismatch plans to read again what is not verified; when that has not helped, it says so, and gives up in the end: the stream
 // goes on unverified until the log proves a later position.
-func (f *follower) mismatch(why string) {
+func (f *follower) mismatch(why string, head ctlog.TreeHead) {
+	f.dispute(head)
 	if !f.rewind.due.IsZero() {
 		return
 	}
@@ -89,6 +99,7 @@ func (f *follower) mismatch(why string) {
 			"verified", f.verify.verified.Size, "position", f.position())
 	}
 	if f.rewind.tries == maxRewinds {
+		f.investigate(f.fetching, why, head)
 		f.distrust(fmt.Sprintf("%s, though they were read again %d times", why, maxRewinds))
 		f.verify.again = time.Now().Add(s.ProofRetry)
 		return
@@ -115,9 +126,12 @@ func (f *follower) rewindIfDue() {
 
 // prove asks for a frontier where one is needed: to begin verification, or in between when the head is far.
 func (f *follower) prove(ctx context.Context) {
+	if !f.full() {
+		return
+	}
 	v := f.verify
 	far := v.known && len(v.hashes) >= maxUnverified/2 && f.rewind.due.IsZero()
-	if v.pending || f.condemn != "" || time.Now().Before(v.again) || (v.known && !far) || f.position() > f.target.Size {
+	if v.pending || f.condemned != "" || time.Now().Before(v.again) || (v.known && !far) || f.position() > f.target.Size {
 		return
 	}
 	if f.position() == 0 {
@@ -128,14 +142,24 @@ func (f *follower) prove(ctx context.Context) {
 	if f.proofTry > 0 {
 		ctx = ctlog.Fresh(ctx)
 	}
-	v.ask(f.helpers.Go, func() (*ctlog.Frontier, error) { return frontierAt(ctx, log, head, size) })
+	v.ask(f.helpers.Go, head, func() (*ctlog.Frontier, error) { return frontierAt(ctx, log, head, size) })
 }
 
-// takeProof takes a proof if one has arrived.
-func (f *follower) takeProof() {
+// ask asks for the proofs that are needed.
+func (f *follower) ask(ctx context.Context) {
+	f.prove(ctx)
+	f.link(ctx)
+}
+
+// takeAnswers takes what has arrived.
+func (f *follower) takeAnswers() {
 	select {
 	case p := <-f.verify.proofs:
 		f.proved(p)
+	case l := <-f.chain.links:
+		f.linked(l)
+	case found := <-f.findings:
+		f.accuse(found.evidence)
 	default:
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/certstream-operator/certstream-operator/internal/testlog"
 	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
 	"github.com/certstream-operator/certstream-operator/streamer/engine"
+	"github.com/certstream-operator/certstream-operator/streamer/evidence"
 	"github.com/certstream-operator/certstream-operator/streamer/telemetry"
 )
 
@@ -175,6 +176,7 @@ func (r *rig) spec(l *testlog.Log) LogSpec {
 			LogID: engine.Fingerprint(l.ID()), Name: l.Name(), Operator: "Operator", URL: strings.TrimSuffix(l.URL(), "/"), Protocol: protocol,
 		},
 		MMD: 24 * time.Hour,
+		Key: l.Key(),
 		Open: func(hooks ctlog.Hooks) (ctlog.Log, error) {
 			o := ctlog.Options{URL: l.URL(), Key: l.Key(), Client: client, Hooks: hooks, UserAgent: "test (ops@example.com)", MaxBody: 32 << 20}
 			if l.Static() {
@@ -308,4 +310,28 @@ func (r *rig) counted(outcome ctlog.Kind) {
 	if r.metric("certstream_log_requests_total", string(outcome)) == 0 {
 		r.Errorf("no requests counted with outcome %q", outcome)
 	}
+}
+
+// keep gives the supervisor to come a state directory.
+func (r *rig) keep() *Store {
+	store := openStore(r.T, r.TempDir())
+	r.options = func(o *Options) { o.Store = store }
+	return store
+}
+
+// proved fails unless there is just one file of evidence, of this kind, which proves the lie by itself, and the log is marked.
+func (r *rig) proved(store *Store, kind evidence.Kind) *evidence.Evidence {
+	r.Helper()
+	all := kept(r.T, store)
+	if len(all) != 1 || all[0].Kind != kind {
+		r.Fatalf("evidence kept: %+v, want one of %s", all, kind)
+	}
+	if err := all[0].Prove(); err != nil {
+		r.Errorf("%s: %v", kind, err)
+	}
+	m := r.status().Misbehaviour
+	if m == nil || m.Kind != kind || m.Since.IsZero() || !store.HasEvidence(m.Evidence) || r.metric("certstream_log_misbehaved") != 1 {
+		r.Errorf("the log is marked %+v", m)
+	}
+	return all[0]
 }

@@ -33,7 +33,7 @@ func (f *follower) begin(ctx context.Context) error {
 func (f *follower) startAt(info StartInfo) {
 	f.look(func(v *view) { v.started = info })
 	f.jump(info.Index)
-	if info.Index == 0 {
+	if info.Index == 0 && f.full() && f.condemned == "" {
 		f.trust(ctlog.Frontier{})
 		return
 	}
@@ -55,13 +55,14 @@ func (f *follower) restore(s LogState) {
 		}
 	})
 	verified, tip, err := s.trees()
-	if err != nil {
+	if err != nil || !f.full() {
 		f.startAt(f.startInfo())
-		return
+	} else {
+		f.verify.restore(verified, tip)
+		f.jump(s.Position)
+		f.showTree()
 	}
-	f.verify.restore(verified, tip)
-	f.jump(s.Position)
-	f.showTree()
+	f.restoreChain(s)
 }
 
 // startIndex is the first index to emit of a log that has never been followed.

@@ -8,9 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
+	"github.com/certstream-operator/certstream-operator/streamer/engine"
 )
 
 // The state file is a line `certstream-state <version> <SHA-256 of the rest, hex>` and JSON.
@@ -51,17 +54,23 @@ type LogState struct {
 	Verified *SavedTree `json:"verified,omitempty"`
 	Tip      *SavedTree `json:"tip,omitempty"`
 	Head     SavedHead  `json:"head"`
+	// Anchor is the newest head that is proved to agree with all before it; Joined says that the frontiers are of its tree.
+	Anchor *SavedHead `json:"anchor,omitempty"`
+	Joined bool       `json:"joined,omitempty"`
+	// Misbehaviour is the mark of a log that was caught.
+	Misbehaviour *Misbehaviour `json:"misbehaviour,omitempty"`
 	// Heard is when the log last answered.
 	Heard time.Time `json:"heard"`
 	Start StartInfo `json:"start"`
 }
 
-// SavedHead is the newest tree head seen, and when its size was first seen.
+// SavedHead is a tree head as the log sent it, and, of the newest, when its size was first seen.
 type SavedHead struct {
 	Size      uint64    `json:"size"`
 	Timestamp uint64    `json:"timestamp"`
 	Root      []byte    `json:"root"`
-	Seen      time.Time `json:"seen"`
+	Raw       []byte    `json:"raw,omitempty"`
+	Seen      time.Time `json:"seen,omitzero"`
 }
 
 // SavedTree is a ctlog.Frontier in short: its nodes one after the other.
@@ -112,6 +121,35 @@ func readState(path string) (savedState, error) {
 		return savedState{}, fmt.Errorf("%w: %w", errTorn, err)
 	}
 	return parseState(b)
+}
+
+// SavedLog is what the newest whole checkpoint in a state directory says of a log. The directory may be in use.
+func SavedLog(dir string, id engine.Fingerprint) (LogState, bool, error) {
+	var newest savedState
+	var failed []error
+	for _, name := range slots {
+		state, err := readState(filepath.Join(dir, name))
+		if err != nil {
+			failed = append(failed, err)
+		} else if state.Generation > newest.Generation {
+			newest = state
+		}
+	}
+	if len(failed) == len(slots) {
+		return LogState{}, false, fmt.Errorf("%w: %w", ErrState, errors.Join(failed...))
+	}
+	l, ok := newest.Logs[logKey(id)]
+	return l, ok, nil
+}
+
+// Heads are the signed tree heads kept of a log.
+func (l LogState) Heads() (heads []ctlog.TreeHead) {
+	for _, h := range []*SavedHead{l.Anchor, &l.Head} {
+		if head := h.head(); head.Size > 0 && !slices.ContainsFunc(heads, func(other ctlog.TreeHead) bool { return same(head, other) }) {
+			heads = append(heads, head)
+		}
+	}
+	return heads
 }
 
 // parseState reads a state file. errVersion: it was written by another version of this program; errTorn: it is not whole.

@@ -37,6 +37,12 @@ type LogStatus struct {
 	Unverified    time.Time
 	UnverifiedWhy string
 	Doubt         string
+	// Verification is how much is checked. ConsistentSize is the size of the newest tree head that is proved to agree with all
+	// before it.
+	Verification   Verification
+	ConsistentSize uint64
+	// Misbehaviour is the log's mark: nil, unless it has been caught in this run or an earlier one.
+	Misbehaviour *Misbehaviour
 	// Stale says that the tree head is older than the log's maximum merge delay allows. Regressed: for longer than that, the log
 	// has answered with smaller trees than before.
 	Stale, Regressed bool
@@ -64,7 +70,7 @@ func (f *follower) status(now time.Time) LogStatus {
 	spec := f.spec.Load()
 	rate, until := f.pacer.now()
 	s := LogStatus{
-		Source: f.source, Breaker: f.breaker.now(), Rate: rate, ReadOnly: spec.ReadOnly != nil,
+		Source: f.source, Breaker: f.breaker.now(), Rate: rate, ReadOnly: spec.ReadOnly != nil, Verification: f.verification(),
 	}
 	if until.After(now) {
 		s.PausedUntil = until
@@ -94,6 +100,10 @@ func (s *LogStatus) fill(v *view, now time.Time) {
 	s.Page, s.Unverified, s.UnverifiedWhy, s.Doubt, s.Start = v.page, v.since, v.why, v.doubt, v.started
 	s.Requests, s.Failures, s.Entries, s.Skipped, s.Repeats = v.requests, v.failures, v.entries, v.skipped, v.repeats
 	s.Rewinds, s.Mismatches, s.Misbehaviours = v.rewinds, v.mismatches, v.lies
+	s.Misbehaviour = v.saved.Misbehaviour // replaced as a whole, never changed
+	if v.saved.Anchor != nil {
+		s.ConsistentSize = v.saved.Anchor.Size
+	}
 }
 
 func (v *view) state(stopping, readOnly bool) string {
@@ -119,5 +129,5 @@ func (f *follower) gauges() {
 	}
 	s := f.status(time.Now())
 	f.metrics.Set(s.TreeSize, s.Position, s.VerifiedSize, s.LagEntries, s.Lag.Seconds())
-	f.metrics.SetConditions(string(s.Breaker), !s.Unverified.IsZero(), s.Stale)
+	f.metrics.SetConditions(string(s.Breaker), !s.Unverified.IsZero(), s.Stale, s.Misbehaviour != nil)
 }

@@ -2,10 +2,8 @@ package follow
 
 import (
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,13 +11,13 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/certstream-operator/certstream-operator/internal/durable"
-	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
 	"github.com/certstream-operator/certstream-operator/streamer/engine"
 )
 
@@ -242,6 +240,9 @@ func (s *Store) covers(logs map[engine.Fingerprint]LogState, offset uint64) bool
 		if !ok || old.Position != l.Position || old.Head.Size != l.Head.Size || (old.Tip == nil) != (l.Tip == nil) {
 			return false
 		}
+		if old.Joined != l.Joined || (old.Anchor == nil) != (l.Anchor == nil) || !reflect.DeepEqual(old.Misbehaviour, l.Misbehaviour) {
+			return false
+		}
 		if l.Verified != nil && l.Verified.Size != old.Verified.Size {
 			return false
 		}
@@ -308,36 +309,6 @@ func (s *Store) write(next *savedState) error {
 	}
 	s.state, s.slot = *next, 1-s.slot
 	return nil
-}
-
-// Evidence keeps signed tree heads that contradict each other.
-func (s *Store) Evidence(source *engine.Source, why string, heads ...ctlog.TreeHead) error {
-	type head struct {
-		Size      uint64 `json:"size"`
-		Timestamp uint64 `json:"timestamp"`
-		Root      string `json:"root"`
-		Raw       []byte `json:"raw"`
-	}
-	var all []head
-	for _, h := range heads {
-		all = append(all, head{h.Size, h.Timestamp, base64.StdEncoding.EncodeToString(h.Root[:]), h.Raw})
-	}
-	b, err := json.MarshalIndent(map[string]any{
-		"log_id": base64.StdEncoding.EncodeToString(source.LogID[:]), "log": source.Name, "url": source.URL, "why": why,
-		"seen": time.Now().UTC(), "heads": all,
-	}, "", "  ")
-	if err != nil {
-		return err
-	}
-	dir := filepath.Join(s.dir, evidenceDir)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	size := uint64(0)
-	if len(heads) > 0 {
-		size = heads[0].Size
-	}
-	return durable.WriteFile(filepath.Join(dir, fmt.Sprintf("%x-%d.json", source.LogID[:8], size)), b, 0o644)
 }
 
 func logKey(id engine.Fingerprint) string { return hex.EncodeToString(id[:]) }

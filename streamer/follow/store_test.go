@@ -14,6 +14,7 @@ import (
 
 	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
 	"github.com/certstream-operator/certstream-operator/streamer/engine"
+	"github.com/certstream-operator/certstream-operator/streamer/evidence"
 )
 
 func openStore(t *testing.T, dir string) *Store {
@@ -32,18 +33,24 @@ func kill(s *Store) {
 }
 
 // evidence are the contents of the files kept as evidence.
-func evidence(t *testing.T, s *Store) (all []string) {
+// kept reads all evidence back.
+func kept(t *testing.T, s *Store) (all []*evidence.Evidence) {
 	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(s.dir, evidenceDir, "*.json"))
+	paths, err := filepath.Glob(filepath.Join(s.dir, evidenceDir, "*", "*.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range paths {
-		b, err := os.ReadFile(p)
+		f, err := os.Open(p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, string(b))
+		e, err := evidence.Read(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = f.Close()
+		all = append(all, e)
 	}
 	return all
 }

@@ -22,6 +22,45 @@ func TestStorm(t *testing.T) {
 	}
 }
 
+// TestHonestLogsAreNotAccused: what frontends, caches and networks do to proofs and heads of an honest log proves nothing.
+func TestHonestLogsAreNotAccused(t *testing.T) {
+	each(t, func(t *testing.T, o testlog.Options) {
+		seed := rand.Uint64()
+		bubble(t, func(r *rig) {
+			chance := rand.New(rand.NewPCG(seed, 1))
+			log, spec := r.serve(o, pool()[:100]...)
+			spec.Verification = VerifyConsistency
+			store := r.keep()
+			r.start(spec)
+			wrong(log, chance)
+			for range 200 {
+				at := chance.IntN(1200)
+				log.Append(pool()[at : at+chance.IntN(20)]...)
+				log.Publish()
+				time.Sleep(time.Duration(1+chance.IntN(20)) * time.Second)
+				if chance.IntN(20) == 0 {
+					r.stop()
+					r.start(spec)
+				}
+			}
+			log.Faults.Clear()
+			r.until(30*time.Minute, "read and proved", func() bool {
+				s := r.status()
+				return s.Position == log.Size() && s.ConsistentSize == log.Size()
+			})
+			if accused := kept(r.T, store); len(accused) > 0 || r.status().Misbehaviour != nil {
+				r.Errorf("an honest log is accused: %+v", accused)
+			}
+			r.noneLost(log)
+			r.close()
+			must(r.T, store.Close())
+		})
+		if t.Failed() {
+			t.Logf("seed %d", seed)
+		}
+	})
+}
+
 // storm may serve wrong entries too, which only a root shows: they lead to rewinds, which change the order.
 func storm(r *rig, chance *rand.Rand, wrongEntries bool) {
 	classic, classicSpec := r.serve(testlog.Options{Name: "Classic", MaxGetEntries: 64}, pool()[:100]...)
@@ -55,6 +94,9 @@ func storm(r *rig, chance *rand.Rand, wrongEntries bool) {
 			r.caughtUp(30*time.Minute, classic)
 			r.caughtUp(30*time.Minute, static)
 		}
+		if accused := kept(r.T, store); len(accused) > 0 {
+			r.Fatalf("an honest log is accused: %+v", accused[0])
+		}
 		if chance.IntN(2) == 0 && round < 4 {
 			r.abandon(store)
 		} else {
@@ -81,6 +123,8 @@ func wrong(l *testlog.Log, chance *rand.Rand) {
 		{Kind: testlog.GetEntries, Do: testlog.EditEntries(func(e []json.RawMessage) []json.RawMessage { return e[:(len(e)+1)/2] })},
 		{Kind: testlog.GetSTH, Do: testlog.BadSignature()}, {Kind: testlog.Checkpoint, Do: testlog.BadSignature()},
 		{Kind: testlog.DataTile, Do: testlog.SwapTileEntries()},
+		{Kind: testlog.GetConsistency, Do: testlog.Status(200, `{"consistency":[]}`)},
+		{Kind: testlog.HashTile, Do: testlog.FlipBit(77)}, {Kind: testlog.PartialHashTile, Do: testlog.FlipBit(5)},
 		{Do: func(w http.ResponseWriter, q *http.Request, _ http.Handler) { l.At(l.Size()*9/10).ServeHTTP(w, q) }},
 	} {
 		f.Probability = 0.01 + 0.03*chance.Float64()

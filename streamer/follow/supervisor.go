@@ -13,8 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
 	"github.com/certstream-operator/certstream-operator/streamer/engine"
+	"github.com/certstream-operator/certstream-operator/streamer/evidence"
 	"github.com/certstream-operator/certstream-operator/streamer/telemetry"
 )
 
@@ -39,12 +39,15 @@ func (s *shared) imported(url string) (uint64, bool) {
 	return s.store.Imported(url)
 }
 
-func (s *shared) evidence(source *engine.Source, why string, heads ...ctlog.TreeHead) error {
+// evidence keeps a file and says where, below the state directory.
+func (s *shared) evidence(e *evidence.Evidence) (path string, err error) {
 	if s.store == nil {
-		return nil
+		return "", nil
 	}
-	return s.store.Evidence(source, why, heads...)
+	return s.store.Evidence(e)
 }
+
+func (s *shared) hasEvidence(path string) bool { return s.store != nil && s.store.HasEvidence(path) }
 
 // Supervisor runs a follower for each log. All methods are safe for concurrent use.
 type Supervisor struct {
@@ -176,11 +179,12 @@ func (s *Supervisor) reconcile(ctx context.Context) {
 func (s *Supervisor) start(ctx context.Context, spec LogSpec, delay time.Duration) {
 	id := spec.Source.LogID
 	f := &follower{
-		shared: &s.shared, source: spec.Source, verify: newVerifier(),
-		logger:  s.logger.With("log", spec.Source.Name, "operator", spec.Source.Operator),
-		pacer:   s.pacer(spec.Source.Operator),
-		metrics: s.metrics.Log(s.label(spec.Source), spec.Source.Operator),
-		wake:    make(chan struct{}, 1),
+		shared: &s.shared, source: spec.Source, verify: newVerifier(), chain: newChain(), accused: map[string]bool{},
+		findings: make(chan finding, 1),
+		logger:   s.logger.With("log", spec.Source.Name, "operator", spec.Source.Operator),
+		pacer:    s.pacer(spec.Source.Operator),
+		metrics:  s.metrics.Log(s.label(spec.Source), spec.Source.Operator),
+		wake:     make(chan struct{}, 1),
 	}
 	f.spec.Store(&spec)
 	f.saved = s.savedState(id)
@@ -321,7 +325,7 @@ func (f *follower) snapshot() (state LogState, ok bool) {
 		state = v.saved
 		state.URL, state.Name, state.Position, state.Start = f.source.URL, f.source.Name, v.position, v.started
 		state.Heard = v.success.UTC()
-		state.Head = SavedHead{Size: v.head.Size, Timestamp: v.head.Timestamp, Root: bytes.Clone(v.head.Root[:]), Seen: v.heads.last()}
+		state.Head = SavedHead{Size: v.head.Size, Timestamp: v.head.Timestamp, Root: bytes.Clone(v.head.Root[:]), Raw: v.head.Raw, Seen: v.heads.last()}
 		ok = v.started.Kind != ""
 	})
 	return state, ok

@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -30,14 +31,26 @@ type verifier struct {
 	hashes   []ctlog.Hash
 	position uint64
 
+	// waiting are heads beyond the position, by size; crossed are those that have been passed since they were looked at last.
+	waiting []ctlog.TreeHead
+	crossed []crossing
+
 	proofs  chan proof
 	asked   *ctlog.Frontier // the tip when a proof in between was asked for
 	pending bool
 	again   time.Time // not before this time is another proof asked for
 }
 
-// proof is a frontier fetched from the log, or why there is none.
+// crossing is a head whose size has been reached, and the tree of the entries read.
+type crossing struct {
+	head    ctlog.TreeHead
+	tree    ctlog.Frontier
+	matches bool
+}
+
+// proof is a frontier of a head's tree fetched from the log, or why there is none.
 type proof struct {
+	head     ctlog.TreeHead
 	frontier *ctlog.Frontier
 	err      error
 }
@@ -74,6 +87,30 @@ func (v *verifier) add(leaf ctlog.Hash) {
 		v.tip.Append(leaf)
 	}
 	v.position++
+	v.cross()
+}
+
+// maxWaiting bounds the heads beyond the position that are kept; the newest takes the last one's place.
+const maxWaiting = 16
+
+// expect compares the tree with a head once its entries are there.
+func (v *verifier) expect(h ctlog.TreeHead) {
+	if len(v.waiting) == maxWaiting {
+		v.waiting = v.waiting[:maxWaiting-1]
+	}
+	at, _ := slices.BinarySearchFunc(v.waiting, h, func(a, b ctlog.TreeHead) int { return cmp.Compare(a.Size, b.Size) })
+	v.waiting = slices.Insert(v.waiting, at, h)
+}
+
+// cross notes the heads that the position has reached.
+func (v *verifier) cross() {
+	for len(v.waiting) > 0 && v.waiting[0].Size <= v.position {
+		h := v.waiting[0]
+		v.waiting = v.waiting[1:]
+		if v.known && h.Size == v.position {
+			v.crossed = append(v.crossed, crossing{h, cloneFrontier(v.tip), v.tip.Root() == h.Root})
+		}
+	}
 }
 
 // check compares with a tree head of exactly the position's size.
@@ -98,7 +135,7 @@ func (v *verifier) rewind() (first uint64, hashes []ctlog.Hash) {
 }
 
 // ask fetches a frontier beside the stream. The caller owns the goroutine through run.
-func (v *verifier) ask(run func(func()), fetch func() (*ctlog.Frontier, error)) {
+func (v *verifier) ask(run func(func()), head ctlog.TreeHead, fetch func() (*ctlog.Frontier, error)) {
 	v.pending = true
 	v.asked = nil
 	if v.known {
@@ -109,7 +146,7 @@ func (v *verifier) ask(run func(func()), fetch func() (*ctlog.Frontier, error)) 
 	}
 	run(func() {
 		f, err := fetch()
-		v.proofs <- proof{f, err}
+		v.proofs <- proof{head, f, err}
 	})
 }
 
@@ -137,14 +174,20 @@ func (v *verifier) advance(f *ctlog.Frontier) error {
 	if !slices.Equal(v.asked.Nodes, f.Nodes) {
 		return errMismatch
 	}
-	if f.Size > v.base {
-		if f.Size > v.first {
-			known := min(f.Size-v.first, uint64(len(v.hashes)))
-			v.first, v.hashes = v.first+known, slices.Clone(v.hashes[known:])
-		}
-		v.base, v.verified = f.Size, cloneFrontier(*f)
-	}
+	v.confirm(*f)
 	return nil
+}
+
+// confirm moves the verified size up to a tree that the position has passed.
+func (v *verifier) confirm(f ctlog.Frontier) {
+	if f.Size <= v.base {
+		return
+	}
+	if f.Size > v.first {
+		known := min(f.Size-v.first, uint64(len(v.hashes)))
+		v.first, v.hashes = v.first+known, slices.Clone(v.hashes[known:])
+	}
+	v.base, v.verified = f.Size, cloneFrontier(f)
 }
 
 // establish begins verification at a proved size, with the entries emitted since.

@@ -134,7 +134,14 @@ func (f *follower) trust(frontier ctlog.Frontier) {
 
 // distrust says that the stream is unverified from here on. What was emitted before a rewind stays known.
 func (f *follower) distrust(why string) {
+	f.parted()
+	if f.condemned != "" {
+		why = "the log misbehaved: " + f.condemned
+	}
 	f.verify.distrust(f.position(), why)
+	if !f.full() && f.condemned == "" {
+		f.verify.since, f.verify.why = time.Time{}, "" // nobody has asked for more
+	}
 	f.rewind.due, f.rewind.tries = time.Time{}, 0
 	f.look(func(v *view) { v.doubt = "" })
 	f.showTree()
@@ -161,12 +168,13 @@ func (f *follower) proved(p proof) {
 	err := f.verify.proved(p, retry)
 	switch {
 	case errors.Is(err, errMismatch):
-		f.mismatch("the log's own frontier is not the one of the entries read")
+		f.mismatch("the log's own frontier is not the one of the entries read", p.head)
 	case errors.Is(err, context.Canceled):
 	case err != nil:
 		f.noProof(err)
 	case f.verify.known && (!known || f.verify.verified.Size > before):
 		if !known {
+			f.agreed(p.head)
 			f.logger.Info("the log's tree is verified from here on", "size", f.verify.verified.Size)
 		}
 		f.verifiedMoved()

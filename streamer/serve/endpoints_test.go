@@ -258,6 +258,8 @@ func TestDeepHealth(t *testing.T) {
 		{"half open", Status{Logs: []LogStatus{log("half_open")}}, Degraded, 200},
 		{"old log list", Status{Logs: []LogStatus{log("closed")}, LogList: LogListStatus{Error: "no route to host"}}, Degraded, 200},
 		{"stale", Status{Logs: []LogStatus{{Breaker: "closed", Stale: true}}}, Degraded, 200},
+		{"has lied in an earlier run", Status{Logs: []LogStatus{{Breaker: "closed", Misbehaviour: &Misbehaviour{}}}}, Unhealthy, 503},
+		{"is in doubt", Status{Logs: []LogStatus{{Breaker: "closed", Doubt: "another root"}}}, Degraded, 200},
 		{"has lied", Status{Logs: []LogStatus{{Breaker: "closed", Misbehaviours: 1}}}, Unhealthy, 503},
 	} {
 		f := newEndpointFixture()

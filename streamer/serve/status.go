@@ -113,26 +113,42 @@ type LogStatus struct {
 	LagSeconds       float64   `json:"lag_seconds"`
 	ReadOnly         bool      `json:"read_only,omitempty"`
 	Stale            bool      `json:"stale,omitempty"`
-	Unverified       string    `json:"unverified,omitempty"`
-	UnverifiedSince  time.Time `json:"unverified_since,omitzero"`
-	Breaker          string    `json:"breaker"`
-	NextTry          time.Time `json:"next_try,omitzero"`
-	RequestsPerSec   float64   `json:"requests_per_second"`
-	PausedUntil      time.Time `json:"paused_until,omitzero"`
-	PageSize         uint64    `json:"page_size,omitempty"`
-	Start            string    `json:"start,omitempty"`
-	StartIndex       uint64    `json:"start_index"`
-	LastSuccess      time.Time `json:"last_success,omitzero"`
-	LastError        string    `json:"last_error,omitempty"`
-	LastErrorKind    string    `json:"last_error_kind,omitempty"`
-	LastErrorAt      time.Time `json:"last_error_at,omitzero"`
-	Entries          uint64    `json:"entries"`
-	Skipped          uint64    `json:"skipped_entries"`
-	Repeats          uint64    `json:"repeated_entries"`
-	Rewinds          uint64    `json:"rewinds"`
-	Mismatches       uint64    `json:"root_mismatches"`
-	Misbehaviours    uint64    `json:"misbehaviours"`
-	Errors           uint64    `json:"errors"`
+	// Verification is how much is checked: "off", "consistency" or "full". ConsistentSize is the newest tree head that is proved to
+	// agree with all before it. Doubt is a mismatch that is being looked into.
+	Verification    string        `json:"verification,omitempty"`
+	ConsistentSize  uint64        `json:"consistent_size,omitempty"`
+	Doubt           string        `json:"doubt,omitempty"`
+	Misbehaviour    *Misbehaviour `json:"misbehaviour,omitempty"`
+	Unverified      string        `json:"unverified,omitempty"`
+	UnverifiedSince time.Time     `json:"unverified_since,omitzero"`
+	Breaker         string        `json:"breaker"`
+	NextTry         time.Time     `json:"next_try,omitzero"`
+	RequestsPerSec  float64       `json:"requests_per_second"`
+	PausedUntil     time.Time     `json:"paused_until,omitzero"`
+	PageSize        uint64        `json:"page_size,omitempty"`
+	Start           string        `json:"start,omitempty"`
+	StartIndex      uint64        `json:"start_index"`
+	LastSuccess     time.Time     `json:"last_success,omitzero"`
+	LastError       string        `json:"last_error,omitempty"`
+	LastErrorKind   string        `json:"last_error_kind,omitempty"`
+	LastErrorAt     time.Time     `json:"last_error_at,omitzero"`
+	Entries         uint64        `json:"entries"`
+	Skipped         uint64        `json:"skipped_entries"`
+	Repeats         uint64        `json:"repeated_entries"`
+	Rewinds         uint64        `json:"rewinds"`
+	Mismatches      uint64        `json:"root_mismatches"`
+	Misbehaviours   uint64        `json:"misbehaviours"`
+	Errors          uint64        `json:"errors"`
+}
+
+// Misbehaviour is the mark of a log that was caught, in this run or an earlier one.
+type Misbehaviour struct {
+	Kind  string    `json:"kind"`
+	Why   string    `json:"why"`
+	Since time.Time `json:"since"`
+	Count uint64    `json:"count"`
+	// Evidence is the file that proves it; empty where there is no state directory or no room.
+	Evidence string `json:"evidence,omitempty"`
 }
 
 // The values of LogStatus.Status, and of /health/deep.
@@ -146,9 +162,9 @@ const (
 // amiss while entries flow.
 func (l *LogStatus) Judge() string {
 	switch {
-	case l.Breaker == "open" || l.Misbehaviours > 0:
+	case l.Breaker == "open" || l.Misbehaviours > 0 || l.Misbehaviour != nil:
 		return Unhealthy
-	case l.Breaker == "half_open" || l.State == "failing" || l.Stale || l.Unverified != "":
+	case l.Breaker == "half_open" || l.State == "failing" || l.Stale || l.Unverified != "" || l.Doubt != "":
 		return Degraded
 	}
 	return Healthy

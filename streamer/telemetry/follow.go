@@ -4,11 +4,11 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // Follow are the metrics of the followers: per log, deleted when the log is no longer followed, and per operator.
 type Follow struct {
-	treeSize, position, verified, lagEntries, lagSeconds, breaker, unverified, stale *prometheus.GaugeVec
-	entries, requests, skipped, rewinds, repeats, mismatches, misbehaviours          *prometheus.CounterVec
-	rate, paused                                                                     *prometheus.GaugeVec
-	catchUp                                                                          prometheus.Gauge
-	checkpoints                                                                      *prometheus.CounterVec
+	treeSize, position, verified, lagEntries, lagSeconds, breaker, unverified, stale, marked *prometheus.GaugeVec
+	entries, requests, skipped, rewinds, repeats, mismatches, misbehaviours                  *prometheus.CounterVec
+	rate, paused                                                                             *prometheus.GaugeVec
+	catchUp                                                                                  prometheus.Gauge
+	checkpoints                                                                              *prometheus.CounterVec
 }
 
 // NewFollow makes the metrics and registers them.
@@ -30,6 +30,7 @@ func NewFollow(r prometheus.Registerer) *Follow {
 	gauge(&m.breaker, "certstream_log_breaker_state", "Circuit breaker of the log: 0 closed, 1 half open, 2 open.", "log", "operator")
 	gauge(&m.unverified, "certstream_log_unverified", "1 while entries are streamed without verification.", "log", "operator")
 	gauge(&m.stale, "certstream_log_stale", "1 while the tree head is older than the log's maximum merge delay.", "log", "operator")
+	gauge(&m.marked, "certstream_log_misbehaved", "1 while the log is marked as one that has lied, over restarts too.", "log", "operator")
 	counter(&m.entries, "certstream_log_entries_total", "Entries emitted.", "log", "operator")
 	counter(&m.requests, "certstream_log_requests_total", "Requests to the log by outcome.", "log", "operator", "outcome")
 	counter(&m.skipped, "certstream_log_skipped_entries_total", "Entries skipped by a configured maximum lag.", "log", "operator")
@@ -58,6 +59,7 @@ func (m *Follow) Log(log, operator string) *FollowLog {
 		verified: m.verified.WithLabelValues(log, operator), lagEntries: m.lagEntries.WithLabelValues(log, operator),
 		lagSeconds: m.lagSeconds.WithLabelValues(log, operator), breaker: m.breaker.WithLabelValues(log, operator),
 		unverified: m.unverified.WithLabelValues(log, operator), stale: m.stale.WithLabelValues(log, operator),
+		marked:  m.marked.WithLabelValues(log, operator),
 		entries: m.entries.WithLabelValues(log, operator), skipped: m.skipped.WithLabelValues(log, operator),
 		rewinds: m.rewinds.WithLabelValues(log, operator), repeats: m.repeats.WithLabelValues(log, operator),
 		mismatches: m.mismatches.WithLabelValues(log, operator), misbehaviours: m.misbehaviours.WithLabelValues(log, operator),
@@ -105,9 +107,9 @@ type FollowLog struct {
 	all    *Follow
 	labels prometheus.Labels
 
-	treeSize, position, verified, lagEntries, lagSeconds, breaker, unverified, stale prometheus.Gauge
-	entries, skipped, rewinds, repeats, mismatches, misbehaviours                    prometheus.Counter
-	requests                                                                         *prometheus.CounterVec
+	treeSize, position, verified, lagEntries, lagSeconds, breaker, unverified, stale, marked prometheus.Gauge
+	entries, skipped, rewinds, repeats, mismatches, misbehaviours                            prometheus.Counter
+	requests                                                                                 *prometheus.CounterVec
 }
 
 // Set sets where the log stands.
@@ -123,13 +125,14 @@ func (l *FollowLog) Set(treeSize, position, verified, lagEntries uint64, lagSeco
 }
 
 // SetConditions sets the breaker's state ("closed", "half_open", "open") and the conditions.
-func (l *FollowLog) SetConditions(breaker string, unverified, stale bool) {
+func (l *FollowLog) SetConditions(breaker string, unverified, stale, marked bool) {
 	if l == nil {
 		return
 	}
 	l.breaker.Set(map[string]float64{"half_open": 1, "open": 2}[breaker])
 	l.unverified.Set(number(unverified))
 	l.stale.Set(number(stale))
+	l.marked.Set(number(marked))
 }
 
 func number(b bool) float64 {
@@ -195,7 +198,7 @@ func (l *FollowLog) Delete() {
 	}
 	m := l.all
 	for _, g := range []*prometheus.GaugeVec{
-		m.treeSize, m.position, m.verified, m.lagEntries, m.lagSeconds, m.breaker, m.unverified, m.stale,
+		m.treeSize, m.position, m.verified, m.lagEntries, m.lagSeconds, m.breaker, m.unverified, m.stale, m.marked,
 	} {
 		g.DeletePartialMatch(l.labels)
 	}

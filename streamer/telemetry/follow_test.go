@@ -13,7 +13,7 @@ func TestFollowSeriesAreBoundedByTheLogsFollowed(t *testing.T) {
 	m := NewFollow(r)
 	a, b := m.Log("Argon", "Google"), m.Log("Wyvern", "DigiCert")
 	a.Set(10, 8, 7, 2, 1.5)
-	a.SetConditions("open", true, false)
+	a.SetConditions("open", true, false, true)
 	a.Entries(8)
 	a.Request("ok")
 	a.Request("rate_limited")
@@ -44,7 +44,7 @@ func TestFollowWithoutMetrics(t *testing.T) {
 	var m *Follow
 	l := m.Log("Argon", "Google")
 	l.Set(1, 1, 1, 0, 0)
-	l.SetConditions("closed", false, false)
+	l.SetConditions("closed", false, false, true)
 	l.Entries(1)
 	l.Request("ok")
 	l.Skipped(1)

@@ -1,0 +1,283 @@
+package follow
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
+	"github.com/certstream-operator/certstream-operator/streamer/evidence"
+)
+
+const (
+	maxOpenHeads = 16 // heads kept that are still to be compared, and of those compared last
+	maxBadProofs = 5  // wrong proofs of one head, after which it is put on record
+)
+
+// chain knows which of a log's signed tree heads are proved to be of one tree. With full verification the frontier proves it as
+// entries are read; the log is asked for proofs where it cannot: over restarts without a frontier, over skipped entries, for heads
+// smaller than the position, and for heads that did not match. Only the follower uses it.
+type chain struct {
+	// anchor is the newest head that agrees with all before it; its size is 0 as long as there is none.
+	anchor ctlog.TreeHead
+	// joined says that the follower's frontier is of the anchor's tree. While it is not, basis is the head that the frontier
+	// belongs to.
+	joined bool
+	basis  ctlog.TreeHead
+	open   []openHead
+	closed []ctlog.TreeHead // compared lately
+
+	links   chan linkResult
+	pending bool
+	again   time.Time
+}
+
+// openHead is a signed head that has not been compared with the anchor.
+type openHead struct {
+	head ctlog.TreeHead
+	// disputed heads are not superseded by newer ones. bad counts wrong proofs.
+	disputed bool
+	bad      int
+}
+
+// linkResult is what came of comparing a head with the anchor of then.
+type linkResult struct {
+	head, anchor ctlog.TreeHead
+	err          error
+}
+
+func newChain() *chain { return &chain{links: make(chan linkResult, 1)} }
+
+func same(a, b ctlog.TreeHead) bool { return a.Size == b.Size && a.Root == b.Root }
+
+// add opens a head. Newer heads supersede those that are only waiting for their turn.
+func (c *chain) add(h ctlog.TreeHead, disputed bool) (dropped bool) {
+	for i := range c.open {
+		if same(c.open[i].head, h) {
+			c.open[i].disputed = c.open[i].disputed || disputed
+			return false
+		}
+	}
+	if !disputed && h.Size > c.anchor.Size {
+		c.open = slices.DeleteFunc(c.open, func(o openHead) bool { return !o.disputed && o.head.Size > c.anchor.Size })
+	}
+	if len(c.open) == maxOpenHeads {
+		c.open, dropped = slices.Delete(c.open, 0, 1), true
+	}
+	c.open = append(c.open, openHead{head: h, disputed: disputed})
+	return dropped
+}
+
+// close takes a head off the list.
+func (c *chain) close(h ctlog.TreeHead) {
+	c.open = slices.DeleteFunc(c.open, func(o openHead) bool { return same(o.head, h) })
+	if len(c.closed) == maxOpenHeads {
+		c.closed = slices.Delete(c.closed, 0, 1)
+	}
+	c.closed = append(c.closed, h)
+}
+
+// twin finds a head of the same size among all that are remembered.
+func (c *chain) twin(h ctlog.TreeHead, waiting []ctlog.TreeHead) (ctlog.TreeHead, bool) {
+	all := append([]ctlog.TreeHead{c.anchor}, waiting...)
+	all = append(all, c.closed...)
+	for _, o := range c.open {
+		all = append(all, o.head)
+	}
+	for _, other := range all {
+		if other.Size == h.Size && other.Size > 0 {
+			return other, true
+		}
+	}
+	return ctlog.TreeHead{}, false
+}
+
+// compare takes a signed head that the log has sent: against what is known at once, by the frontier when its entries are there,
+// or by a proof.
+func (f *follower) compare(h ctlog.TreeHead) {
+	c := f.chain
+	if f.verification() == VerifyOff || f.condemned != "" || h.Size == 0 {
+		return
+	}
+	if other, ok := c.twin(h, f.verify.waiting); ok {
+		if other.Root != h.Root {
+			f.caughtLying(evidence.TwoRoots, fmt.Sprintf("two roots for the same size %d", h.Size), other, h)
+		}
+		return
+	}
+	switch {
+	case c.anchor.Size == 0:
+		c.anchor = h
+		if f.verify.known && f.verify.position < h.Size {
+			f.verify.expect(h)
+		}
+	case f.full() && f.verify.known && h.Size > f.verify.position:
+		f.verify.expect(h)
+	default:
+		f.openHead(h, false)
+	}
+	f.showChain()
+}
+
+func (f *follower) openHead(h ctlog.TreeHead, disputed bool) {
+	if same(h, f.chain.anchor) || h.Size == 0 {
+		return
+	}
+	if f.chain.add(h, disputed) {
+		f.logger.Warn("too many tree heads that the log has not proved to be of one tree; the oldest is forgotten")
+	}
+}
+
+// agreed notes that the entries read lead to a head.
+func (f *follower) agreed(h ctlog.TreeHead) {
+	c := f.chain
+	switch {
+	case h.Size == 0 || f.condemned != "":
+		return
+	case c.anchor.Size == 0 || same(h, c.anchor):
+		c.anchor, c.joined = h, true
+	case c.joined && h.Size > c.anchor.Size:
+		c.anchor = h
+	case !c.joined:
+		c.basis = h
+		f.openHead(h, false)
+	}
+	f.showChain()
+}
+
+// parted notes that the frontier is lost. Heads that waited for it are compared by proofs.
+func (f *follower) parted() {
+	f.chain.joined, f.chain.basis = false, ctlog.TreeHead{}
+	for _, h := range f.verify.waiting {
+		f.openHead(h, false)
+	}
+	f.verify.waiting, f.verify.crossed = nil, nil
+}
+
+// dispute compares heads by proofs that the entries do not lead to.
+func (f *follower) dispute(h ctlog.TreeHead) {
+	f.chain.joined = f.chain.joined && !same(h, f.chain.anchor)
+	f.openHead(h, true)
+	f.openHead(f.latest(), true)
+	f.chain.again = time.Time{}
+}
+
+// link asks the log for a proof, one at a time.
+func (f *follower) link(ctx context.Context) {
+	c := f.chain
+	if c.pending || f.condemned != "" || len(c.open) == 0 || c.anchor.Size == 0 || time.Now().Before(c.again) {
+		return
+	}
+	next := c.open[0]
+	c.open = append(c.open[1:], next) // another one's turn, should this one fail
+	if next.bad > 0 {
+		ctx = ctlog.Fresh(ctx)
+	}
+	c.pending = true
+	head, anchor, log := next.head, c.anchor, f.log
+	f.helpers.Go(func() { c.links <- linkResult{head, anchor, ctlog.CheckHeads(ctx, log, head, anchor)} })
+}
+
+// linked takes what came of it.
+func (f *follower) linked(r linkResult) {
+	c, s := f.chain, f.shared.settings()
+	c.pending, c.again = false, time.Now().Add(s.PollMax)
+	if f.condemned != "" || errors.Is(r.err, context.Canceled) {
+		return
+	}
+	fork := (*ctlog.ForkError)(nil)
+	switch {
+	case r.err == nil && r.head.Size > r.anchor.Size && !same(r.anchor, c.anchor):
+		c.again = time.Now().Add(s.PollMin) // the anchor has moved on meanwhile, and may have done so on another branch
+	case r.err == nil:
+		f.joinHead(r.head)
+	case errors.As(r.err, &fork):
+		f.caughtForking(fork)
+	default:
+		f.notLinked(r)
+	}
+	f.showChain()
+}
+
+// joinHead notes that a head is of the anchor's tree.
+func (f *follower) joinHead(h ctlog.TreeHead) {
+	c := f.chain
+	c.close(h)
+	c.joined = c.joined || same(h, c.basis)
+	if h.Size > c.anchor.Size {
+		c.anchor = h
+		if f.verify.known && h.Size > f.verify.position {
+			f.verify.expect(h)
+		} else {
+			c.joined = same(h, c.basis) // the entries have passed it, and nobody has compared
+		}
+	}
+	if len(c.open) > 0 {
+		c.again = time.Now().Add(f.shared.settings().PollMin)
+	}
+}
+
+// notLinked is a proof that could not be had, or leads nowhere. Nothing follows from it, except when it goes on and on.
+func (f *follower) notLinked(r linkResult) {
+	f.logger.Debug("no proof that two tree heads are of one tree", "size", r.head.Size, "and", r.anchor.Size, "error", r.err)
+	var e *ctlog.Error
+	if !errors.As(r.err, &e) || e.Kind != ctlog.BadProof {
+		f.chain.again = time.Now().Add(f.shared.settings().ProofRetry)
+		return
+	}
+	for i := range f.chain.open {
+		o := &f.chain.open[i]
+		if !same(o.head, r.head) {
+			continue
+		}
+		if o.bad++; o.bad == maxBadProofs {
+			older, newer := ordered(r.head, r.anchor)
+			f.accuse(f.indict(evidence.Unexplained, fmt.Sprintf("%d times no valid proof that the trees of sizes %d and %d are one",
+				o.bad, older.Size, newer.Size), older, newer))
+		}
+	}
+}
+
+func ordered(a, b ctlog.TreeHead) (smaller, larger ctlog.TreeHead) {
+	if a.Size > b.Size {
+		return b, a
+	}
+	return a, b
+}
+
+// showChain makes a change visible, and saved.
+func (f *follower) showChain() {
+	anchor := saveHead(f.chain.anchor)
+	f.look(func(v *view) { v.saved.Anchor, v.saved.Joined = anchor, f.chain.joined })
+}
+
+func saveHead(h ctlog.TreeHead) *SavedHead {
+	if h.Size == 0 {
+		return nil
+	}
+	return &SavedHead{Size: h.Size, Timestamp: h.Timestamp, Root: bytes.Clone(h.Root[:]), Raw: h.Raw}
+}
+
+// head is a saved head as ctlog has it; its size is 0 where it cannot be one.
+func (s *SavedHead) head() ctlog.TreeHead {
+	if s == nil || len(s.Root) != len(ctlog.Hash{}) {
+		return ctlog.TreeHead{}
+	}
+	return ctlog.TreeHead{Size: s.Size, Timestamp: s.Timestamp, Root: ctlog.Hash(s.Root), Raw: s.Raw}
+}
+
+// restoreChain goes on with the heads of an earlier run, the newest of which may not have been reached.
+func (f *follower) restoreChain(s LogState) {
+	c := f.chain
+	first := f.latest()
+	c.anchor, c.joined = s.Anchor.head(), s.Joined && f.verify.known
+	if f.verify.known && c.anchor.Size > f.verify.position {
+		f.verify.expect(c.anchor)
+	}
+	f.compare(s.Head.head())
+	f.compare(first)
+	f.checkRollback(s.Head.head(), first)
+}

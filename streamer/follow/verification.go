@@ -1,0 +1,19 @@
+package follow
+
+// Verification says how much of a log is checked against its signed tree heads.
+type Verification string
+
+// The degrees of verification; the zero value is VerifyFull.
+const (
+	// VerifyOff checks signatures of tree heads, and that the newest size has one root.
+	VerifyOff Verification = "off"
+	// VerifyConsistency asks the log to prove that each tree head continues the one before. Entries are not hashed.
+	VerifyConsistency Verification = "consistency"
+	// VerifyFull also hashes every entry and compares the root at each tree head.
+	VerifyFull Verification = "full"
+)
+
+// verification is fixed for a follower's life: a log whose degree is changed is opened anew.
+func (f *follower) verification() Verification { return or(f.spec.Load().Verification, VerifyFull) }
+
+func (f *follower) full() bool { return f.verification() == VerifyFull }
