@@ -35,6 +35,9 @@ func (s *Streamer) apply(next *config.Loaded, _ []string) error {
 	s.running.Store(c)
 	s.setLevel(c.LogLevel.Slog())
 	s.filters.Update(filterOptions(c))
+	if s.segments != nil {
+		s.segments.SetLimits(segmentLimits(c))
+	}
 	s.publisher.SetHeartbeat(c.HeartbeatInterval.Std())
 	s.server.Update(serveSettings(c))
 	s.supervisor.Update(followSettings(c))

@@ -96,6 +96,9 @@ func (s *Streamer) startFollowing(g *group) {
 
 func (s *Streamer) startServing(g *group) {
 	g.run("publishing", s.publisher.Run)
+	if s.segments != nil {
+		g.run("keeping entries", quiet(s.segments.Run))
+	}
 	g.run("serving", quiet(s.server.Run))
 	g.run("tokens", quiet(s.gate.Run))
 	g.run("configuration", s.watcher.Run)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/certstream-operator/certstream-operator/streamer/access"
 	"github.com/certstream-operator/certstream-operator/streamer/config"
+	"github.com/certstream-operator/certstream-operator/streamer/engine"
 	"github.com/certstream-operator/certstream-operator/streamer/feed"
 	"github.com/certstream-operator/certstream-operator/streamer/filter"
 	"github.com/certstream-operator/certstream-operator/streamer/follow"
@@ -47,6 +48,10 @@ func accessOptions(c *config.Config) (access.Options, error) {
 		return o, fmt.Errorf("trusted_proxies: %w", err)
 	}
 	return o, nil
+}
+
+func segmentLimits(c *config.Config) engine.SegmentLimits {
+	return engine.SegmentLimits{MaxBytes: int64(c.Retention.MaxBytes), MaxAge: c.Retention.MaxAge.Std()}
 }
 
 func filterLimits(c *config.Config) filter.Limits {

@@ -25,10 +25,11 @@ func (s *Streamer) Status() serve.Status {
 		Config:        s.configStatus(),
 		Epoch:         s.window.Epoch(),
 		Head:          head,
-		Oldest:        s.window.Oldest(),
+		Oldest:        s.engine.Oldest(),
 		Window: serve.WindowStatus{
 			Entries: kept.Entries, Bytes: int64(kept.Bytes), CapacityBytes: int64(kept.MaxBytes), Seconds: kept.Held.Seconds(),
 		},
+		Retention:        s.retentionStatus(),
 		LogList:          s.listStatus(),
 		State:            s.stateStatus(),
 		Auth:             s.authStatus(),
@@ -44,6 +45,30 @@ func (s *Streamer) Status() serve.Status {
 		status.Logs = append(status.Logs, log)
 	}
 	return status
+}
+
+// retentionStatus is nil while nothing is kept on disk.
+func (s *Streamer) retentionStatus() *serve.RetentionStatus {
+	if s.segments == nil {
+		return nil
+	}
+	kept := s.segments.Stats()
+	if kept.MaxBytes == 0 {
+		return nil
+	}
+	return &serve.RetentionStatus{
+		Segments: kept.Segments, Entries: kept.Entries, Bytes: kept.Bytes, CapacityBytes: kept.MaxBytes,
+		MaxAgeSeconds: kept.MaxAge.Seconds(), Seconds: age(kept.Oldest).Seconds(), OldestAt: utc(kept.Oldest),
+		CorruptSegments: kept.Totals.Corrupt, MissedEntries: kept.Totals.Missed, LastError: kept.Error,
+	}
+}
+
+// age is how long ago a time was; 0 for none.
+func age(t time.Time) time.Duration {
+	if t.IsZero() {
+		return 0
+	}
+	return max(0, time.Since(t))
 }
 
 func (s *Streamer) configStatus() serve.ConfigStatus {

@@ -3,10 +3,12 @@
 package streamer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +48,8 @@ type Streamer struct {
 	store      *follow.Store
 	recovery   string // how the run before ended
 	window     *engine.Window
+	segments   *engine.Segments // nil without a state directory
+	engine     engine.Engine    // the window, with the segments behind it
 	issuers    *engine.Issuers
 	filters    *filter.Set
 	gate       *access.Gate
@@ -124,8 +128,49 @@ func (s *Streamer) buildEngine(c *config.Config) error {
 	}
 	s.window = engine.NewWindow(engine.WindowOptions{MaxBytes: int(c.Window.Size), Numbering: numbering, Reserve: reserve})
 	s.issuers = engine.NewIssuers(int(c.CTLog.IssuerCache), message.AppendChainElement)
+	s.engine = s.window
 	s.registerEngine()
+	if s.store == nil {
+		return nil
+	}
+	return s.buildRetention(c)
+}
+
+// buildRetention puts what is kept on disk behind the window.
+func (s *Streamer) buildRetention(c *config.Config) error {
+	dir, _ := c.StateDir()
+	var err error
+	s.segments, err = engine.NewSegments(engine.SegmentOptions{
+		Dir: filepath.Join(dir, engine.SegmentsDir), Limits: segmentLimits(c), Window: s.window, Issuers: s.issuers, Log: s.logger,
+	})
+	if err != nil {
+		return fmt.Errorf("retention: %w", err)
+	}
+	s.engine = engine.NewRetained(s.segments)
+	s.registerRetention()
 	return nil
+}
+
+func (s *Streamer) registerRetention() {
+	read := func(of func(engine.SegmentStats) float64) func() float64 {
+		return func() float64 { return of(s.segments.Stats()) }
+	}
+	telemetry.Retention{
+		Bytes:    read(func(k engine.SegmentStats) float64 { return float64(k.Bytes) }),
+		MaxBytes: read(func(k engine.SegmentStats) float64 { return float64(k.MaxBytes) }),
+		Segments: read(func(k engine.SegmentStats) float64 { return float64(k.Segments) }),
+		Entries:  read(func(k engine.SegmentStats) float64 { return float64(k.Entries) }),
+		Seconds:  read(func(k engine.SegmentStats) float64 { return age(k.Oldest).Seconds() }),
+		Failing: read(func(k engine.SegmentStats) float64 {
+			if k.Error != "" {
+				return 1
+			}
+			return 0
+		}),
+		Corrupt: read(func(k engine.SegmentStats) float64 { return float64(k.Totals.Corrupt) }),
+		Missed:  read(func(k engine.SegmentStats) float64 { return float64(k.Totals.Missed) }),
+		Errors:  read(func(k engine.SegmentStats) float64 { return float64(k.Totals.Errors) }),
+	}.Register(s.registry)
 }
 
 // recovery says what the run before left.
@@ -180,7 +225,7 @@ func (s *Streamer) buildStreams(c *config.Config) error {
 	s.registerFilters()
 	s.fanout = telemetry.NewFanout(s.registry)
 	s.publisher = publish.New(publish.Options{
-		Engine: s.window, Issuers: s.issuers, Filters: s.filters, Heartbeat: c.HeartbeatInterval.Std(),
+		Engine: s.engine, Issuers: s.issuers, Filters: s.filters, Heartbeat: c.HeartbeatInterval.Std(),
 		Metrics: s.fanout, Log: s.logger,
 	})
 	s.endpoints = serve.NewEndpoints(endpointOptions(c), serve.Sources{
@@ -191,7 +236,7 @@ func (s *Streamer) buildStreams(c *config.Config) error {
 		Metrics: telemetry.Handler(s.registry),
 	}, s.gate, s.logger)
 	s.server = serve.New(serve.Options{
-		Publisher: s.publisher, Engine: s.window, Gate: s.gate, Metrics: s.fanout, Log: s.logger,
+		Publisher: s.publisher, Engine: s.engine, Gate: s.gate, Metrics: s.fanout, Log: s.logger,
 		Handler: s.endpoints, Settings: serveSettings(c),
 	})
 	return nil
@@ -211,7 +256,12 @@ func (s *Streamer) buildFollowing(c *config.Config) error {
 		Client: s.network.standard, UserAgent: s.network.agent, Dir: dir, Logger: s.logger,
 		Metrics: telemetry.NewLogList(s.registry),
 	})
+	var sync func(context.Context, uint64) error
+	if s.segments != nil {
+		sync = s.segments.Sync
+	}
 	s.supervisor = follow.New(follow.Options{
+		Sync:   sync,
 		Engine: s.window, Issuers: s.issuers, Store: s.store, Settings: followSettings(c),
 		Metrics: telemetry.NewFollow(s.registry), Logger: s.logger,
 		OnGap: func(source *engine.Source, from, to uint64) { s.publisher.Skipped(source.Name, from, to) },
@@ -267,6 +317,9 @@ func (s *Streamer) Close() error {
 	err := s.listeners.close()
 	if s.network != nil {
 		s.network.close()
+	}
+	if s.segments != nil {
+		s.segments.Close()
 	}
 	if s.store != nil {
 		err = errors.Join(err, s.store.Close())

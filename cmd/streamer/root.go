@@ -42,7 +42,8 @@ func newRoot(now context.Context) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newServe(now), newDemo(now), newValidate(), newTail(), newLogs(), newVerify(), newConfig(), newState(), newVersion())
+	root.AddCommand(newServe(now), newDemo(now), newValidate(), newTail(), newLogs(), newVerify(), newConfig(), newState(), newSegments(),
+		newVersion())
 	return root
 }
 

@@ -18,6 +18,7 @@ func (c *Config) Check() []Problem {
 	k.logs()
 	k.customLogs()
 	k.following()
+	k.retention()
 	return k.problems
 }
 

@@ -57,6 +57,10 @@ func TestCheck(t *testing.T) {
 		"custom_logs: [{name: a, url: https://a, submission_url: b}]":                                           "custom_logs[0].submission_url",
 		"custom_logs: [{name: a, url: https://a, key: \"" + testKey + "\"}]":                                    "",
 		"ct_log: {retry_initial_delay_ms: 5000, retry_max_delay_ms: 1000}":                                      "ct_log.retry_max_delay_ms: 1000 is less than the first wait of 5000",
+		"retention: {max_bytes: 1GiB}":                                                                          "retention.max_bytes: is set, but there is no directory",
+		"state: {dir: /a}\nretention: {max_bytes: 1MiB}":                                                        "retention.max_bytes: 1MiB is too small",
+		"state: {dir: /a}\nretention: {max_bytes: 1GiB, max_age: 1s}":                                           "retention.max_age: 1s is too short",
+		"state: {dir: /a}\nretention: {max_bytes: 1GiB, max_age: 48h}":                                          "",
 		"ct_log: {operators: {\"\": {}}}":                                                                       "ct_log.operators: an operator has no name",
 	} {
 		problems := Validate([]byte(file), nil)
@@ -75,6 +79,7 @@ func TestWarnings(t *testing.T) {
 		"ct_log: {state_file: a}\nstate: {dir: b}":                 "ct_log.state_file is ignored",
 		"ct_logs_url: https://a/b\nlog_list: {source: apple}":      "log_list.source is ignored",
 		"ct_log: {healthy_threshold: 2}":                           "ct_log.healthy_threshold has no effect: the first successful request",
+		"retention: {max_age: 1h}":                                 "retention.max_age has no effect",
 		"log_list: {source: none}":                                 "no log is followed",
 		"network: {insecure_skip_verify: true}":                    "are not checked",
 		"custom_logs: [{name: a, url: https://a/b}]":               `"a" has no key`,

@@ -62,6 +62,8 @@ type Config struct {
 	Streams Streams `yaml:"streams" class:"live"`
 	// The newest entries, kept in memory for clients that come back.
 	Window Window `yaml:"window" class:"restart"`
+	// Entries kept on disk, in `state.dir`, for clients that come back when the window no longer has what they missed.
+	Retention Retention `yaml:"retention" class:"live"`
 	// What happens to a client that has fallen out of the window, or behind `buffer_size`. `gap`: it is told what it missed, and
 	// goes on at the head; after three gaps in a minute it is closed with 1013. `close`: it is closed at once.
 	SlowClient string `yaml:"slow_client" default:"gap" enum:"gap,close" class:"live"`
@@ -282,6 +284,14 @@ type Streams struct {
 type Window struct {
 	// Memory for entries that clients can come back for.
 	Size Bytes `yaml:"size" default:"32MiB" min:"1MiB" max:"64GiB"`
+}
+
+// Retention is what is kept on disk.
+type Retention struct {
+	// Disk space for entries. 0 keeps none, and removes those that were kept. A volume needs some 100 MiB more than this.
+	MaxBytes Bytes `yaml:"max_bytes" default:"0" min:"0" max:"65536GiB"`
+	// Age at which entries are removed. 0s keeps them as long as there is space.
+	MaxAge Duration `yaml:"max_age" default:"0s" min:"0s" max:"87600h"`
 }
 
 // Filters bounds server-side filters.

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 )
 
 // reservedPaths are URL paths that streams cannot have.
@@ -269,6 +270,22 @@ func (k *checker) following() {
 	}
 }
 
+// leastRetention holds some segments, so that the oldest can go while the newest is written.
+const leastRetention = 16 << 20
+
+func (k *checker) retention() {
+	r := k.c.Retention
+	if r.MaxBytes > 0 && r.MaxBytes < leastRetention {
+		k.problem("retention.max_bytes", "want 0 or at least 16MiB", "%s is too small", r.MaxBytes)
+	}
+	if dir, _ := k.c.StateDir(); r.MaxBytes > 0 && dir == "" {
+		k.problem("retention.max_bytes", "set state.dir", "is set, but there is no directory to keep entries in")
+	}
+	if r.MaxAge > 0 && r.MaxAge.Std() < time.Minute {
+		k.problem("retention.max_age", "want 0s or at least 1m", "%s is too short", r.MaxAge)
+	}
+}
+
 // warnings are what is allowed but probably not meant.
 func (c *Config) warnings() []string {
 	var all []string
@@ -282,6 +299,7 @@ func (c *Config) warnings() []string {
 	add(!p.WebSocket && !p.SSE && !p.TCP, "protocols: WebSocket, SSE and TCP are all off: no stream is served")
 	add(!s.Full && !s.Lite && !s.DomainsOnly, "streams: all are off: nothing is served")
 	add(c.CTLog.StateFile != "" && c.State.Dir != "", "ct_log.state_file is ignored, because state.dir is set")
+	add(c.Retention.MaxAge > 0 && c.Retention.MaxBytes == 0, "retention.max_age has no effect, because retention.max_bytes is 0")
 	add(c.CTLogsURL != "" && c.LogList.Source != "google", "log_list.source is ignored, because ct_logs_url is set")
 	add(c.LogList.Source == "none" && c.CTLogsURL == "" && len(c.CustomLogs) == 0,
 		"log_list.source is none and there are no custom_logs: no log is followed")

@@ -22,7 +22,8 @@ type Engine interface {
 	// entries out. On an error, n says how many entries of the batch were taken.
 	Append(ctx context.Context, batch []Entry) (last uint64, n int, err error)
 	// Read fills buf with entries after the offset given, oldest first, and returns how many; 0 at the head. Where entries
-	// after it have been dropped, it returns ErrExpired; Oldest then says from where on entries are kept.
+	// after it have been dropped, it returns ErrExpired; Oldest then says from where on entries are kept. A *GapError, which is
+	// an ErrExpired, says exactly what is missing and where to go on.
 	Read(after uint64, buf []Entry) (int, error)
 	// Wait blocks until there are entries after the offset given, or ctx ends.
 	Wait(ctx context.Context, after uint64) error
@@ -34,7 +35,10 @@ type Engine interface {
 	Oldest() uint64
 	// Resume says where a client that hands back a cursor goes on, and what it has missed.
 	Resume(c Cursor) Resume
-	// Stats says what is kept.
+	// At says where a client goes on that wants what was seen at or after a time. Where there may have been more, Lost and
+	// Unknown are set.
+	At(t time.Time) Resume
+	// Stats says what is kept in memory.
 	Stats() Stats
 }
 
@@ -46,6 +50,8 @@ type Resume struct {
 	// not of this numbering and the number is not known.
 	Lost, EpochUnknown bool
 	Missed             uint64
+	// Unknown says that Missed is not known.
+	Unknown bool
 }
 
 // Stats describes what an engine keeps.

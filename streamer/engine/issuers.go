@@ -113,3 +113,14 @@ func (s *Issuers) Len() (n, size int) {
 	defer s.mu.Unlock()
 	return s.recent.Len(), s.bytes
 }
+
+// DER returns the certificate of this fingerprint, or false when it is not known (yet). The bytes must not be modified.
+func (s *Issuers) DER(fp Fingerprint) ([]byte, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	el, ok := s.byFP[fp]
+	if !ok {
+		return nil, false
+	}
+	return el.Value.(*issuer).der, true
+}

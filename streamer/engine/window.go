@@ -319,6 +319,26 @@ func (w *Window) Resume(c Cursor) Resume {
 	return Resume{From: oldest, Lost: missed > 0, Missed: missed}
 }
 
+// At implements Engine.
+func (w *Window) At(t time.Time) Resume {
+	list, ms := *w.chunks.Load(), t.UnixMilli()
+	from := w.Head()
+	for i := len(list) - 1; i >= 0; i-- {
+		slots := list[i].slots[:list[i].n.Load()]
+		at := sort.Search(len(slots), func(j int) bool { return slots[j].Seen >= ms })
+		if at == len(slots) {
+			break
+		}
+		if from = slots[at].Offset - 1; at > 0 {
+			break
+		}
+	}
+	if len(list) == 0 || from >= list[0].first || list[0].n.Load() == 0 {
+		return Resume{From: from}
+	}
+	return Resume{From: from, Lost: from > 0 && list[0].slots[0].Seen > ms, Unknown: true}
+}
+
 // Stats implements Engine.
 func (w *Window) Stats() Stats {
 	s := Stats{MaxBytes: int(w.maxBytes.Load())}

@@ -11,11 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func fresh(maxBytes int) *Window {
 	return NewWindow(WindowOptions{MaxBytes: maxBytes, Numbering: Numbering{Epoch: "e1"}})

@@ -36,6 +36,8 @@ type Options struct {
 	// Store keeps positions over restarts; nil: every start begins anew.
 	Store    *Store
 	Settings Settings
+	// Sync, if set, is called before a checkpoint that covers the entries up to an offset, which need not be read again after it.
+	Sync func(ctx context.Context, upTo uint64) error
 	// Metrics may be nil.
 	Metrics *telemetry.Follow
 	Logger  *slog.Logger

@@ -63,6 +63,7 @@ type Supervisor struct {
 	parked    map[engine.Fingerprint]LogState // of logs that were followed before
 	pacers    map[string]*pacer
 
+	sync       func(ctx context.Context, upTo uint64) error
 	checkpoint sync.Mutex
 	saved      atomic.Pointer[error] // how the last checkpoint went
 }
@@ -71,6 +72,7 @@ type Supervisor struct {
 func New(o Options) *Supervisor {
 	s := &Supervisor{
 		shared:    shared{engine: o.Engine, issuers: o.Issuers, store: o.Store, onGap: o.OnGap},
+		sync:      o.Sync,
 		logger:    o.Logger,
 		metrics:   o.Metrics,
 		wake:      make(chan struct{}, 1),
@@ -133,7 +135,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		}
 	}
 	s.running.Wait()
-	return s.save(true)
+	return s.save(context.WithoutCancel(ctx), true)
 }
 
 func (s *Supervisor) nudge() {
@@ -278,19 +280,24 @@ func (s *Supervisor) Checkpoint(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return s.save(false)
+	return s.save(ctx, false)
 }
 
 // save reads all positions before the engine's head: so each entry numbered above the saved offset is above the saved
 // positions too, and is read again after a crash.
-func (s *Supervisor) save(clean bool) error {
+func (s *Supervisor) save(ctx context.Context, clean bool) error {
 	if s.shared.store == nil {
 		return nil
 	}
 	s.checkpoint.Lock()
 	defer s.checkpoint.Unlock()
-	states := s.states()
-	err := s.shared.store.Save(states, s.shared.engine.Head(), clean)
+	states, head := s.states(), s.shared.engine.Head()
+	if s.sync != nil {
+		if err := s.sync(ctx, head); err != nil { // then they are not kept, which is told there
+			s.logger.Debug("a checkpoint is written though entries are not kept on disk", "error", err)
+		}
+	}
+	err := s.shared.store.Save(states, head, clean)
 	s.metrics.Checkpoint(err)
 	s.saved.Store(&err)
 	return err

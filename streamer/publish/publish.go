@@ -138,7 +138,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 		n, err := p.options.Engine.Read(p.Head(), p.buf)
 		switch {
 		case errors.Is(err, engine.ErrExpired):
-			p.overrun()
+			p.overrun(err)
 		case err != nil:
 			return fmt.Errorf("reading entries to publish: %w", err)
 		case n > 0:
@@ -226,11 +226,14 @@ func (p *Publisher) append(l *lane, it *item, to *feeds) {
 }
 
 // overrun goes on at the oldest entry kept: a burst has pushed out entries that nobody had read.
-func (p *Publisher) overrun() {
-	e := p.options.Engine
-	from, to := p.Head(), e.Oldest()
+func (p *Publisher) overrun(err error) {
+	from, to := p.Head(), p.options.Engine.Oldest()
+	missed := to - min(from, to)
+	if hole := (*engine.GapError)(nil); errors.As(err, &hole) {
+		to, missed = hole.To, hole.Missed
+	}
 	p.options.Log.Error("entries were dropped before they could be sent; raise the window's size", "from", from, "to", to)
-	gap := message.Gap{Reason: message.GapExpired, Missed: to - from, From: p.Cursor(from), To: p.Cursor(to)}
+	gap := message.Gap{Reason: message.GapExpired, Missed: missed, From: p.Cursor(from), To: p.Cursor(to)}
 	p.mu.Lock()
 	p.untold = append(p.untold, notice{json: message.AppendGap(nil, gap)})
 	p.mu.Unlock()

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -21,8 +22,8 @@ const (
 
 // Replay makes again what the stream's clients get after an offset, from the engine: some tens of kilobytes of it. The run may
 // be shared and must not be changed; upTo is the offset up to which entries have been evaluated: the one given when there are
-// none up to Head. engine.ErrExpired says that entries after the offset are gone. At most as many replays as there are lanes
-// are made at a time; others wait.
+// none up to Head. engine.ErrExpired says that entries after the offset are gone, *engine.GapError exactly which. At most as many
+// replays as there are lanes are encoded at a time; others wait. Reading from disk holds up nobody else.
 func (s *Stream) Replay(after uint64) (run feed.Run, upTo uint64, err error) {
 	until := s.Head()
 	first := after - after%blockEntries
@@ -41,12 +42,13 @@ func (s *Stream) Replay(after uint64) (run feed.Run, upTo uint64, err error) {
 // evaluate appends to run what the stream's clients get of the entries after an offset, until it has about so many bytes.
 func (s *Stream) evaluate(after, until uint64, maxBytes int, run *feed.Run) (upTo uint64, err error) {
 	p := s.publisher
-	l := <-p.lenders
-	defer func() { p.lenders <- l }()
 	var buf [replayBatch]engine.Entry
 	upTo = after
 	for evaluated := 0; upTo < until && evaluated < replayEntries && len(run.Bytes()) < maxBytes; {
 		n, err := p.options.Engine.Read(upTo, buf[:])
+		if err != nil && upTo > after {
+			return upTo, nil // the next replay begins with what is wrong
+		}
 		if err != nil {
 			return upTo, fmt.Errorf("reading entries after %d again: %w", upTo, err)
 		}
@@ -57,9 +59,11 @@ func (s *Stream) evaluate(after, until uint64, maxBytes int, run *feed.Run) (upT
 		if len(entries) == 0 {
 			return until, nil // the rest of the offsets is a hole
 		}
+		l := <-p.lenders
 		for i := range entries {
 			l.replay(&entries[i], s, run)
 		}
+		p.lenders <- l
 		upTo = entries[len(entries)-1].Offset
 		evaluated += len(entries)
 		p.options.Metrics.Replayed.Add(float64(len(entries)))
@@ -93,7 +97,11 @@ func (b *blocks) get(first uint64, s *Stream) (feed.Run, error) {
 	}
 	made := block{first: first}
 	made.run.Reset(first)
-	if _, err := s.evaluate(first, first+blockEntries, math.MaxInt, &made.run); err != nil {
+	upTo, err := s.evaluate(first, first+blockEntries, math.MaxInt, &made.run)
+	if err == nil && upTo < first+blockEntries {
+		err = engine.ErrExpired // there is a gap in it
+	}
+	if err != nil {
 		return feed.Run{}, err
 	}
 	b.list = append(b.list, made)
@@ -140,6 +148,9 @@ func (p *Publisher) Latest(kind message.Kind, n int) ([][]byte, error) {
 	from := max(e.Oldest(), head-min(head, uint64(4*n))) // some have no message of this kind, some offsets are holes
 	buf := make([]engine.Entry, 4*n)
 	got, err := e.Read(from, buf)
+	for gap := (*engine.GapError)(nil); errors.As(err, &gap); {
+		got, err = e.Read(gap.To, buf)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the newest entries: %w", err)
 	}

@@ -159,7 +159,11 @@ func (c *conn) catchUp(w *writer) {
 		return
 	}
 	run, upTo, err := c.stream.Replay(after)
+	var gap *engine.GapError
 	switch {
+	case errors.As(err, &gap) && (resumed || !gap.Expired):
+		c.bridge(gap)
+		return
 	case errors.Is(err, engine.ErrExpired):
 		c.skip()
 		return
@@ -176,6 +180,20 @@ func (c *conn) catchUp(w *writer) {
 		c.offset = max(c.offset, upTo)
 		c.mu.Unlock()
 	}
+}
+
+// bridge tells the client what of the entries it still misses is not kept, and goes on behind it: newer ones are.
+func (c *conn) bridge(gap *engine.GapError) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	reason := message.GapSegment
+	if gap.Expired {
+		reason = message.GapExpired
+	}
+	to := min(gap.To, c.stream.Head())
+	c.out = c.stream.Gap(c.out, message.Gap{Reason: reason, Missed: min(gap.Missed, to-gap.From), Unknown: gap.Unknown,
+		From: c.server.publisher.Cursor(gap.From), To: c.server.publisher.Cursor(to)})
+	c.offset = max(c.offset, to)
 }
 
 // join goes on in the feed, if it has everything the client still misses. Called with mu held.

@@ -32,6 +32,7 @@ import (
 type rig struct {
 	testing.TB
 	window    *engine.Window
+	segments  *engine.Segments // nil without
 	publisher *publish.Publisher
 	server    *Server
 	metrics   *telemetry.Fanout
@@ -43,6 +44,7 @@ type rig struct {
 // rigOptions are what tests vary.
 type rigOptions struct {
 	window, feed int
+	segments     string // folder to keep entries in
 	heartbeat    time.Duration
 	access       access.Options
 	settings     func(*Settings)
@@ -78,7 +80,16 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	r := &rig{TB: t, metrics: telemetry.NewFanout(registry)}
 	r.window = engine.NewWindow(engine.WindowOptions{MaxBytes: max(o.window, engine.MinWindow),
 		Numbering: engine.Numbering{Epoch: "e1"}})
-	r.publisher = publish.New(publish.Options{Engine: r.window, Filters: filter.NewSet(filters), FeedBytes: o.feed,
+	behind := engine.Engine(r.window)
+	if o.segments != "" {
+		var err error
+		if r.segments, err = engine.NewSegments(engine.SegmentOptions{Dir: o.segments, Limits: engine.SegmentLimits{MaxBytes: 1 << 30},
+			Window: r.window, Issuers: engine.NewIssuers(1<<20, nil), Log: log}); err != nil {
+			t.Fatal(err)
+		}
+		behind = engine.NewRetained(r.segments)
+	}
+	r.publisher = publish.New(publish.Options{Engine: behind, Filters: filter.NewSet(filters), FeedBytes: o.feed,
 		Heartbeat: o.heartbeat, Metrics: r.metrics, Log: log})
 	gate, err := access.New(o.access, log, telemetry.NewAccess(registry, access.Reasons()))
 	if err != nil {
@@ -89,7 +100,7 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	if o.settings != nil {
 		o.settings(&settings)
 	}
-	r.server = New(Options{Publisher: r.publisher, Engine: r.window, Gate: gate, Metrics: r.metrics, Log: log, Settings: settings})
+	r.server = New(Options{Publisher: r.publisher, Engine: behind, Gate: gate, Metrics: r.metrics, Log: log, Settings: settings})
 	if o.patience != nil {
 		o.patience(&r.server.patience)
 	}
@@ -106,6 +117,9 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	r.tcp = smallBuffers{r.tcp, o.sendBuffer}
 	var wait sync.WaitGroup
 	wait.Go(func() { r.server.Run(ctx) })
+	if r.segments != nil {
+		wait.Go(func() { r.segments.Run(ctx) })
+	}
 	wait.Go(func() {
 		if err := r.publisher.Run(ctx); err != nil {
 			t.Error(err)

@@ -8,22 +8,24 @@ import (
 
 // Status is what /status shows: all there is to know about a running streamer. Times that have not come yet are left out.
 type Status struct {
-	Version       string         `json:"version"`
-	Revision      string         `json:"revision,omitempty"`
-	StartedAt     time.Time      `json:"started_at"`
-	UptimeSeconds float64        `json:"uptime_seconds"`
-	Draining      bool           `json:"draining"`
-	Config        ConfigStatus   `json:"config"`
-	Epoch         string         `json:"epoch"`
-	Head          uint64         `json:"head"`
-	Oldest        uint64         `json:"oldest"`
-	Window        WindowStatus   `json:"window"`
-	LogList       LogListStatus  `json:"log_list"`
-	State         StateStatus    `json:"state"`
-	Auth          AuthStatus     `json:"auth"`
-	Logs          []LogStatus    `json:"logs"`
-	Clients       []ClientsCount `json:"clients"`
-	Filters       filter.Stats   `json:"filters"`
+	Version       string       `json:"version"`
+	Revision      string       `json:"revision,omitempty"`
+	StartedAt     time.Time    `json:"started_at"`
+	UptimeSeconds float64      `json:"uptime_seconds"`
+	Draining      bool         `json:"draining"`
+	Config        ConfigStatus `json:"config"`
+	Epoch         string       `json:"epoch"`
+	Head          uint64       `json:"head"`
+	Oldest        uint64       `json:"oldest"`
+	Window        WindowStatus `json:"window"`
+	// Retention is left out while nothing is kept on disk.
+	Retention *RetentionStatus `json:"retention,omitempty"`
+	LogList   LogListStatus    `json:"log_list"`
+	State     StateStatus      `json:"state"`
+	Auth      AuthStatus       `json:"auth"`
+	Logs      []LogStatus      `json:"logs"`
+	Clients   []ClientsCount   `json:"clients"`
+	Filters   filter.Stats     `json:"filters"`
 	// EntriesPerSecond is the rate of the last minute, CatchUpPerSecond the most that all backlogs together may add.
 	EntriesPerSecond float64 `json:"entries_per_second"`
 	CatchUpPerSecond float64 `json:"catch_up_per_second"`
@@ -51,6 +53,23 @@ type WindowStatus struct {
 	Bytes         int64   `json:"bytes"`
 	CapacityBytes int64   `json:"capacity_bytes"`
 	Seconds       float64 `json:"seconds"`
+}
+
+// RetentionStatus is what is kept on disk for resume.
+type RetentionStatus struct {
+	Segments      int     `json:"segments"`
+	Entries       uint64  `json:"entries"`
+	Bytes         int64   `json:"bytes"`
+	CapacityBytes int64   `json:"capacity_bytes"`
+	MaxAgeSeconds float64 `json:"max_age_seconds"`
+	// Seconds is the age of the oldest entry.
+	Seconds  float64   `json:"seconds"`
+	OldestAt time.Time `json:"oldest_at,omitzero"`
+	// CorruptSegments could not be read and were set aside, MissedEntries were not kept: since the start of the process.
+	CorruptSegments uint64 `json:"corrupt_segments"`
+	MissedEntries   uint64 `json:"missed_entries"`
+	// LastError is why entries cannot be kept at present.
+	LastError string `json:"last_error,omitempty"`
 }
 
 // LogListStatus is where the logs come from.

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/certstream-operator/certstream-operator/streamer/access"
-	"github.com/certstream-operator/certstream-operator/streamer/engine"
 	"github.com/certstream-operator/certstream-operator/streamer/feed"
 	"github.com/certstream-operator/certstream-operator/streamer/filter"
 	"github.com/certstream-operator/certstream-operator/streamer/message"
@@ -193,11 +192,9 @@ func (v *visit) parseHello(line []byte) (token string, err error) {
 		}
 	}
 	if h.Since != "" {
-		c, err := engine.ParseCursor(h.Since)
-		if err != nil {
+		if v.since, err = parseSince(h.Since, time.Now()); err != nil {
 			return "", fmt.Errorf("since is %w", err)
 		}
-		v.since = &c
 	}
 	v.query = h.Query
 	return h.Token, nil

@@ -36,13 +36,13 @@ func TestHello(t *testing.T) {
 		{wait: 6 * time.Second, want: visit{kind: message.Lite}},
 		{close: true, want: visit{kind: message.Lite}},
 		{say: `{"stream":"full","token":"secret","since":"e-5","suffix":"a.org"}` + "\n", token: "secret",
-			want: visit{kind: message.Full, since: &engine.Cursor{Epoch: "e", Offset: 5},
+			want: visit{kind: message.Full, since: &origin{cursor: engine.Cursor{Epoch: "e", Offset: 5}},
 				query: filter.Query{Suffix: filter.Values{"a.org"}}}},
 		{say: `{"domain":["a","b"],"mode":"any"}`, close: true,
 			want: visit{kind: message.Lite, query: filter.Query{Domain: filter.Values{"a", "b"}, Mode: "any"}}},
 		{say: `{"stream":"full"`, wait: 6 * time.Second, err: "does not end"},
 		{say: `{"stream":"many"}` + "\n", err: "want full, lite or domains-only"},
-		{say: `{"since":"?"}` + "\n", err: "since is not a cursor"},
+		{say: `{"since":"?"}` + "\n", err: "since is not a place to begin"},
 		{say: `{no json` + "\n", err: "not the JSON object"},
 		{say: `{` + strings.Repeat(" ", maxHello+1), err: "longer than"},
 	} {
@@ -69,7 +69,7 @@ func TestHello(t *testing.T) {
 				return
 			}
 			c.want.framing = feed.Lines
-			if err != nil && !c.close || token != c.token || !cmp.Equal(*v, c.want, cmp.AllowUnexported(visit{})) {
+			if err != nil && !c.close || token != c.token || !cmp.Equal(*v, c.want, cmp.AllowUnexported(visit{}, origin{})) {
 				t.Errorf("%q: %+v %q %v, want %+v", c.say, v, token, err, c.want)
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/certstream-operator/certstream-operator/streamer/access"
 	"github.com/certstream-operator/certstream-operator/streamer/engine"
@@ -19,7 +20,7 @@ type visit struct {
 	kind    message.Kind
 	framing feed.Framing
 	query   filter.Query
-	since   *engine.Cursor
+	since   *origin
 
 	grant  *access.Grant
 	stream *publish.Stream
@@ -90,14 +91,12 @@ func (v *visit) parseHTTP(r *http.Request) error {
 	}
 	v.query = query
 	if since := values.Get("since"); since != "" {
-		c, err := engine.ParseCursor(since)
-		if err != nil {
+		if v.since, err = parseSince(since, time.Now()); err != nil {
 			return errors.New("parameter since is " + err.Error())
 		}
-		v.since = &c
 	}
 	if c, err := engine.ParseCursor(r.Header.Get("Last-Event-ID")); err == nil { // else it is of another server
-		v.since = &c
+		v.since = &origin{cursor: c}
 	}
 	return nil
 }
@@ -120,19 +119,4 @@ func (c *conn) begin(v *visit) {
 		return
 	}
 	c.nudge()
-}
-
-// resume goes back to where a cursor leads. Called with mu held.
-func (c *conn) resume(since engine.Cursor) {
-	r := c.server.engine.Resume(since)
-	c.offset, c.resumed = r.From, true
-	if r.Lost || r.EpochUnknown {
-		reason := message.GapExpired
-		if r.EpochUnknown {
-			reason = message.GapEpoch
-		}
-		c.out = c.stream.Gap(c.out, message.Gap{Reason: reason, Missed: r.Missed, Unknown: r.EpochUnknown,
-			From: since, To: c.server.publisher.Cursor(r.From)})
-	}
-	c.out = c.stream.Notices(c.out, r.From)
 }

@@ -1,0 +1,39 @@
+package telemetry
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Retention are the metrics of what is kept on disk, read when scraped.
+type Retention struct {
+	// Bytes, MaxBytes, Segments, Entries and Seconds, the age of the oldest entry, describe what is kept; Failing is 1 while
+	// nothing can be written.
+	Bytes, MaxBytes, Segments, Entries, Seconds, Failing func() float64
+	// Corrupt counts segments set aside, Missed entries that were not kept, Errors failures of the disk.
+	Corrupt, Missed, Errors func() float64
+}
+
+// Register adds the metrics to a registry.
+func (t Retention) Register(r prometheus.Registerer) {
+	for _, m := range []struct {
+		name, help string
+		value      func() float64
+	}{
+		{"certstream_retention_bytes", "Disk space taken by entries kept for resume.", t.Bytes},
+		{"certstream_retention_max_bytes", "Disk space that entries kept for resume may take (retention.max_bytes).", t.MaxBytes},
+		{"certstream_retention_segments", "Segment files that entries are kept in.", t.Segments},
+		{"certstream_retention_entries", "Entries kept on disk.", t.Entries},
+		{"certstream_retention_seconds", "Age of the oldest entry kept on disk.", t.Seconds},
+		{"certstream_retention_failing", "1 while entries cannot be kept on disk, 0 otherwise.", t.Failing},
+	} {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: m.name, Help: m.help}, m.value))
+	}
+	for _, m := range []struct {
+		name, help string
+		value      func() float64
+	}{
+		{"certstream_retention_corrupt_segments_total", "Segment files that could not be read and were set aside.", t.Corrupt},
+		{"certstream_retention_missed_entries_total", "Entries not kept on disk, because it was full, failing or too slow.", t.Missed},
+		{"certstream_retention_errors_total", "Failures to write or read segment files.", t.Errors},
+	} {
+		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: m.name, Help: m.help}, m.value))
+	}
+}
