@@ -110,7 +110,7 @@ func TestSettingsHaveFields(t *testing.T) {
 		"host", "log_format", "heartbeat_interval", "http", "hot_reload", "protocols.metrics", "protocols.health", "protocols.example_json",
 		"protocols.api", "state.dir", "ct_log.state_file", "ct_log.issuer_cache", "ct_log.request_timeout_secs", "ct_log.retry",
 		"ct_log.verification", "ct_log.healthy_threshold", "ct_log.unhealthy_threshold", "ct_log.health_check", "network.insecure_skip_verify",
-		"connection_limit.enabled", "rate_limit.enabled", "admin.enabled", "admin.pprof", "drain.delay", "retention",
+		"connection_limit.enabled", "rate_limit.enabled", "admin.enabled", "admin.pprof", "drain.delay", "retention", "dedup",
 	}
 	for _, f := range config.Fields() {
 		p := inSpec(config.Problem{Key: f.Path})

@@ -64,6 +64,8 @@ type Config struct {
 	Window Window `yaml:"window" class:"restart"`
 	// Entries kept on disk, in `state.dir`, for clients that come back when the window no longer has what they missed.
 	Retention Retention `yaml:"retention" class:"live"`
+	// One certificate, once: copies from further logs, and the final certificate after its precertificate, are left out.
+	Dedup Dedup `yaml:"dedup" class:"live"`
 	// What happens to a client that has fallen out of the window, or behind `buffer_size`. `gap`: it is told what it missed, and
 	// goes on at the head; after three gaps in a minute it is closed with 1013. `close`: it is closed at once.
 	SlowClient string `yaml:"slow_client" default:"gap" enum:"gap,close" class:"live"`
@@ -292,6 +294,16 @@ type Retention struct {
 	MaxBytes Bytes `yaml:"max_bytes" default:"0" min:"0" max:"65536GiB"`
 	// Age at which entries are removed. 0s keeps them as long as there is space.
 	MaxAge Duration `yaml:"max_age" default:"0s" min:"0s" max:"87600h"`
+}
+
+// Dedup says who gets each certificate once only.
+type Dedup struct {
+	// Stream kinds whose clients get it so where they do not ask for `dedup=0`. Clients of others ask for `dedup=1`. A change
+	// holds for clients that come after it.
+	Streams []string `yaml:"streams" enum:"full,lite,domains-only"`
+	// Memory for the certificates that were sent, shared by all filters with deduplication: of one, 32MiB hold the last half a
+	// million. What is forgotten is sent again.
+	Memory Bytes `yaml:"memory" default:"32MiB" min:"1MiB" max:"64GiB"`
 }
 
 // Filters bounds server-side filters.
