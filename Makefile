@@ -110,6 +110,10 @@ e2e: ## Test operator and streamer on a real kubelet: a cluster of its own, or K
 scale: ## Measure the operator with 500 CertStreams on a real API server: API writes, memory, reconciles (minutes).
 	@hack/scale.sh $(ARGS)
 
+.PHONY: fuzz
+fuzz: ## Fuzz every parser of outside bytes (MINUTES=30 in total; KEEP=1 keeps what was found worth it in testdata).
+	@hack/fuzz.sh
+
 .PHONY: bench
 bench: ## Benchmarks of whole paths, each beside a named baseline.
 	@go run ./hack/bench $(ARGS)
