@@ -31,23 +31,19 @@ func main() {
 	}
 }
 
+// roles are the processes that this command is made of.
+var roles = map[string]func(ctx context.Context, params string) error{
+	"server": runServer, "load": runLoad, "raw": runRaw, "logs": runLogs, "whole": runWhole, "attack": runAttack,
+}
+
 type options struct {
 	role, rows, params, profile string
 	time                        time.Duration
 }
 
 func (o *options) run(ctx context.Context) error {
-	switch o.role {
-	case "server":
-		return runServer(ctx, o.params)
-	case "load":
-		return runLoad(ctx, o.params)
-	case "raw":
-		return runRaw(ctx, o.params)
-	case "logs":
-		return runLogs(ctx, o.params)
-	case "whole":
-		return runWhole(ctx, o.params)
+	if role, ok := roles[o.role]; ok {
+		return role(ctx, o.params)
 	}
 	fmt.Printf("%s, %s/%s, %d cores shared by server and clients, %s per row\n\n",
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), o.time)

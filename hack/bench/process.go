@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,7 +23,12 @@ type process struct {
 	out *bufio.Scanner
 }
 
-func start(ctx context.Context, role string, params any, flags ...string) (*process, error) {
+func start(ctx context.Context, role string, params any) (*process, error) {
+	return startUnder(ctx, nil, role, params)
+}
+
+// startUnder starts a role by another command, such as nice.
+func startUnder(ctx context.Context, wrapper []string, role string, params any) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("finding this command: %w", err)
@@ -31,7 +37,8 @@ func start(ctx context.Context, role string, params any, flags ...string) (*proc
 	if err != nil {
 		return nil, fmt.Errorf("writing parameters: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, self, append([]string{"-role", role, "-params", string(text)}, flags...)...)
+	command := append(slices.Clone(wrapper), self, "-role", role, "-params", string(text))
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

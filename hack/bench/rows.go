@@ -8,33 +8,6 @@ import (
 	"github.com/certstream-operator/certstream-operator/streamer/message"
 )
 
-// row is a line of the table.
-type row struct {
-	name, target string
-	measure      func(ctx context.Context, o *options) (string, error)
-}
-
-var rows = []row{
-	{"fan-out, 1,000 WS × 300 B, 4,000/s in batches of 100", "≥ 3.5 M deliveries/s, 0 dropped", fanout300},
-	{"fan-out, 1,000 WS × 3,000 B, 500/s", "≥ 85 % of raw TCP's bytes/s, 0 dropped", fanout3000},
-	{"1,000 WS × 400/s × 1,500 B", "p50 ≤ 12 ms, p99 ≤ 30 ms, 0 dropped, ≤ 0.65 core", steady(1000, 400, 1500)},
-	{"1,000 WS × 50/s × 1,500 B", "p50 ≤ 5.5 ms, p99 ≤ 12 ms", steady(1000, 50, 1500)},
-	{"one client, append to client, lite", "–", steady(1, 20, 1500)},
-	{"one client, the log's last byte to the client, lite", "p50 ≤ 0.3 ms", answerToClient},
-	{"10,000 WS × 40/s × 1,500 B", "≥ 90 % of the bytes, 0 dropped", steady(10000, 40, 1500)},
-	{"RSS, the whole streamer following 60 logs at 1,600/s, no clients", "≤ 20 MiB", rssFollowing},
-	{"RSS, fan-out alone at 1,600/s, no clients", "≤ 20 MiB", rssNobody},
-	{"RSS, 1,000 WS under load (domains-only, 1,600/s)", "≤ 35 MiB", rssLoaded},
-	{"RSS, 10,000 idle WS (a filter that never matches, 1,600/s)", "≤ 90 MiB", rssIdle},
-	{"10,000 WS with a suffix of their own, 2,000/s", "≤ 0.05 core (filters alone)", ownFilters("/?suffix=c#.example.com", 10000)},
-	{"100 WS with a regular expression of their own, 2,000/s", "≤ 0.25 core (filters alone)",
-		ownFilters("/?domain=x%5B0-9%5D{2,3}c#z", 100)},
-	{"per connection, WS", "≤ 6 KiB", perConnection("websocket", "/")},
-	{"per connection, SSE", "≤ 5 KiB", perConnection("sse", "/sse")},
-	{"per connection, TCP", "≤ 5 KiB", perConnection("tcp", "l")},
-	{"catch-up from a tiled log, the whole streamer, verified", "–", catchUp},
-}
-
 // paths are the WebSocket streams'.
 var paths = map[message.Kind]string{message.Full: "/full-stream", message.Lite: "/", message.Domains: "/domains-only"}
 
