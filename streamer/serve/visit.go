@@ -101,7 +101,9 @@ func (v *visit) parseHTTP(r *http.Request) error {
 	return nil
 }
 
-// begin starts the stream on a connection: a gap notice where the cursor asks for what is gone, a heartbeat, then messages.
+// begin starts the stream on a connection: a gap notice where the cursor asks for what is gone, a heartbeat, then messages. The
+// connection may have ended by now, as when the answer to the upgrade could not be written: whoever reads from it has yet to
+// begin, and gives everything back when that is done.
 func (c *conn) begin(v *visit) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -113,10 +115,5 @@ func (c *conn) begin(v *visit) {
 	c.out = c.stream.Heartbeat(c.out, c.offset)
 	c.join()
 	c.shard.join(c)
-	if c.state == ended { // while it was being upgraded; remove has not seen the stream
-		c.shard.leave(c)
-		c.stream.Close()
-		return
-	}
 	c.nudge()
 }

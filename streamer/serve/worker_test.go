@@ -10,6 +10,7 @@ import (
 
 	"github.com/certstream-operator/certstream-operator/streamer/access"
 	"github.com/certstream-operator/certstream-operator/streamer/feed"
+	"github.com/certstream-operator/certstream-operator/streamer/message"
 )
 
 func TestInterval(t *testing.T) {
@@ -126,5 +127,37 @@ func TestHalfOpen(t *testing.T) {
 	}
 	if n := len(r.publisher.Streams()); n != 1 || r.publisher.Streams()[0].Framing != feed.WebSocket {
 		t.Errorf("streams: %+v", r.publisher.Streams())
+	}
+}
+
+// TestEndedBeforeItBegan: a client that is gone when its stream begins leaves it once, and takes nobody else's place with it.
+func TestEndedBeforeItBegan(t *testing.T) {
+	r := newRig(t, rigOptions{heartbeat: time.Hour})
+	stays, first := r.dial("/"), r.dial("/")
+	r.next(stays)
+	r.next(first)
+	for range 2 * len(r.server.shards) {
+		v := &visit{kind: message.Lite, framing: feed.WebSocket}
+		if refusal := r.server.enter(v, access.Request{}); refusal != nil {
+			t.Fatal(refusal)
+		}
+		nc, peer := net.Pipe()
+		_ = peer.Close()
+		c := r.server.add(nc, v)
+		c.abort(reasonReset)
+		c.begin(v)
+		c.doneReading()
+	}
+	r.await("the clients to be forgotten", func() bool { return r.server.Clients() == 2 })
+	r.add(1)
+	for _, ws := range []*websocket.Conn{stays, first} {
+		if h := r.next(ws); h.index(t) != 1 {
+			t.Errorf("got %+v", h)
+		}
+		_ = ws.Close()
+	}
+	r.await("the stream to be given up", func() bool { return len(r.publisher.Streams()) == 0 })
+	if n := r.server.gate.Connections(); n != 0 {
+		t.Errorf("%d places are taken", n)
 	}
 }
