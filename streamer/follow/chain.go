@@ -38,9 +38,11 @@ type chain struct {
 // openHead is a signed head that has not been compared with the anchor.
 type openHead struct {
 	head ctlog.TreeHead
-	// disputed heads are not superseded by newer ones. bad counts wrong proofs.
+	// disputed heads are not superseded by larger ones, nor are those whose proof has failed.
 	disputed bool
-	bad      int
+	// tries counts proofs that could not be had or were wrong, bad the wrong ones; not before again is another one asked for.
+	tries, bad int
+	again      time.Time
 }
 
 // linkResult is what came of comparing a head with the anchor of then.
@@ -53,7 +55,8 @@ func newChain() *chain { return &chain{links: make(chan linkResult, 1)} }
 
 func same(a, b ctlog.TreeHead) bool { return a.Size == b.Size && a.Root == b.Root }
 
-// add opens a head. Newer heads supersede those that are only waiting for their turn.
+// add opens a head. It supersedes smaller ones that are only waiting for their turn: a log that grows by the second is asked for
+// few proofs.
 func (c *chain) add(h ctlog.TreeHead, disputed bool) (dropped bool) {
 	for i := range c.open {
 		if same(c.open[i].head, h) {
@@ -61,14 +64,27 @@ func (c *chain) add(h ctlog.TreeHead, disputed bool) (dropped bool) {
 			return false
 		}
 	}
-	if !disputed && h.Size > c.anchor.Size {
-		c.open = slices.DeleteFunc(c.open, func(o openHead) bool { return !o.disputed && o.head.Size > c.anchor.Size })
+	if !disputed {
+		c.open = slices.DeleteFunc(c.open, func(o openHead) bool {
+			return !o.disputed && o.tries == 0 && o.head.Size > c.anchor.Size && o.head.Size < h.Size
+		})
 	}
 	if len(c.open) == maxOpenHeads {
 		c.open, dropped = slices.Delete(c.open, 0, 1), true
 	}
 	c.open = append(c.open, openHead{head: h, disputed: disputed})
 	return dropped
+}
+
+// next is the open head to be compared now: of those that may be, the one least often tried, so that one which cannot be proved
+// holds up no other.
+func (c *chain) next(now time.Time) (least *openHead) {
+	for i := range c.open {
+		if o := &c.open[i]; !now.Before(o.again) && (least == nil || o.tries < least.tries) {
+			least = o
+		}
+	}
+	return least
 }
 
 // close takes a head off the list.
@@ -168,11 +184,13 @@ func (f *follower) dispute(h ctlog.TreeHead) {
 // link asks the log for a proof, one at a time.
 func (f *follower) link(ctx context.Context) {
 	c := f.chain
-	if c.pending || f.condemned != "" || len(c.open) == 0 || c.anchor.Size == 0 || time.Now().Before(c.again) {
+	if c.pending || f.condemned != "" || c.anchor.Size == 0 || time.Now().Before(c.again) {
 		return
 	}
-	next := c.open[0]
-	c.open = append(c.open[1:], next) // another one's turn, should this one fail
+	next := c.next(time.Now())
+	if next == nil {
+		return
+	}
 	if next.bad > 0 {
 		ctx = ctlog.Fresh(ctx)
 	}
@@ -223,22 +241,29 @@ func (f *follower) joinHead(h ctlog.TreeHead) {
 // notLinked is a proof that could not be had, or leads nowhere. Nothing follows from it, except when it goes on and on.
 func (f *follower) notLinked(r linkResult) {
 	f.logger.Debug("no proof that two tree heads are of one tree", "size", r.head.Size, "and", r.anchor.Size, "error", r.err)
-	var e *ctlog.Error
-	if !errors.As(r.err, &e) || e.Kind != ctlog.BadProof {
-		f.chain.again = time.Now().Add(f.shared.settings().ProofRetry)
-		return
+	c, s, kind := f.chain, f.shared.settings(), kindOf(r.err)
+	at := slices.IndexFunc(c.open, func(o openHead) bool { return same(o.head, r.head) })
+	switch {
+	case kind == ctlog.NoProof:
+		c.again = time.Now().Add(s.ProofRetry) // nor would it prove another one
+	case at >= 0 && c.open[at].failed(kind == ctlog.BadProof, s) && c.open[at].bad == maxBadProofs:
+		older, newer := ordered(r.head, r.anchor)
+		f.accuse(f.indict(evidence.Unexplained, fmt.Sprintf("%d times no valid proof that the trees of sizes %d and %d are one",
+			maxBadProofs, older.Size, newer.Size), older, newer))
 	}
-	for i := range f.chain.open {
-		o := &f.chain.open[i]
-		if !same(o.head, r.head) {
-			continue
-		}
-		if o.bad++; o.bad == maxBadProofs {
-			older, newer := ordered(r.head, r.anchor)
-			f.accuse(f.indict(evidence.Unexplained, fmt.Sprintf("%d times no valid proof that the trees of sizes %d and %d are one",
-				o.bad, older.Size, newer.Size), older, newer))
+}
+
+// failed counts a proof that failed, and says whether it was wrong: then a few more in a short time show if it was a cache's fault.
+func (o *openHead) failed(wrong bool, s *Settings) bool {
+	o.tries++
+	wait := min(s.PollMax<<min(o.tries-1, 10), s.ProofRetry)
+	if wrong {
+		if o.bad++; o.bad < maxBadProofs {
+			wait = s.PollMax
 		}
 	}
+	o.again = time.Now().Add(wait)
+	return wrong
 }
 
 func ordered(a, b ctlog.TreeHead) (smaller, larger ctlog.TreeHead) {

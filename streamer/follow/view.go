@@ -161,7 +161,7 @@ func (f *follower) proved(p proof) {
 	known, before := f.verify.known, f.verify.verified.Size
 	s := f.shared.settings()
 	retry := s.ProofRetry
-	if p.err != nil && !isNoProof(p.err) {
+	if p.err != nil && kindOf(p.err) != ctlog.NoProof {
 		f.proofTry++
 		retry = min(s.backoff(f.proofTry), s.ProofRetry)
 	}
@@ -190,9 +190,12 @@ func (f *follower) noProof(err error) {
 	}
 }
 
-func isNoProof(err error) bool {
-	var e *ctlog.Error
-	return errors.As(err, &e) && e.Kind == ctlog.NoProof
+// kindOf is the kind of a log's error, empty for others.
+func kindOf(err error) ctlog.Kind {
+	if e := (*ctlog.Error)(nil); errors.As(err, &e) {
+		return e.Kind
+	}
+	return ""
 }
 
 func (f *follower) noteFailure(err error, kind ctlog.Kind, wait time.Duration) {
