@@ -31,6 +31,9 @@ const (
 // maxSmall bounds answers that hold no entries: tree heads, proofs, hash tiles, issuers.
 const maxSmall = 1 << 20
 
+// maxDrained is how much of a refusal is read to its end for the sake of the connection: an error page, no more.
+const maxDrained = 64 << 10
+
 type freshKey struct{}
 
 // Fresh makes requests under this context go past caches (Cache-Control: no-cache): for the second try after an answer that did
@@ -173,6 +176,7 @@ func (c *client) send(ctx context.Context, r request) (*http.Response, error) {
 // statusError makes an Error of an answer that is not 200.
 func (c *client) statusError(r request, resp *http.Response) error {
 	excerpt, _ := io.ReadAll(io.LimitReader(resp.Body, 160)) // for people only
+	_, _ = io.CopyN(io.Discard, resp.Body, maxDrained)       // so that the connection can be used again
 	e := &Error{
 		Kind: ServerError, Op: r.op, Status: resp.StatusCode, Detail: quote(excerpt),
 		RetryAfter: parseRetryAfter(resp.Header.Get("Retry-After"), c.o.Now()),

@@ -55,8 +55,9 @@ func (e *Entry) LeafInput() []byte {
 type Batch struct {
 	// Entries starts at the index asked for; there may be fewer than asked.
 	Entries []Entry
-	// Bytes is what was read from the wire for it.
-	Bytes int
+	// Bytes is what was read from the wire for it, Fetched the number of entries that were in the answer, those before and after
+	// the ones asked for too; both are 0 for what was there already.
+	Bytes, Fetched int
 
 	release func()
 }

@@ -118,7 +118,7 @@ func (l *rfc6962) Entries(ctx context.Context, head TreeHead, start, end uint64)
 		return nil, &Error{Kind: Malformed, Op: op, Status: http.StatusOK, Err: err}
 	}
 	l.page.learn(start, end, uint64(len(m.entries)))
-	m.Entries = m.entries
+	m.Entries, m.Fetched = m.entries, len(m.entries)
 	return &m.Batch, nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
-	"time"
 )
 
 // static is a log read by static-ct-api.
@@ -18,9 +17,9 @@ type static struct {
 	// lenient admits entries without leaf_index: the tiles of a hybrid log.
 	lenient bool
 
-	mu          sync.Mutex
-	kept        *keptTile // what is left of the last tile that was not handed out to its end
-	nextPartial time.Time
+	mu       sync.Mutex
+	kept     *keptTile // what is left of the last tile that was not handed out to its end
+	partials partials
 }
 
 // keptTile holds the entries of a tile that are still to be asked for. It is never pooled, so that batches can share it.
@@ -84,8 +83,8 @@ func (l *static) Head(ctx context.Context) (TreeHead, error) {
 // missingTile are the statuses of a tile that is not there (yet): object stores answer 403 as well.
 var missingTile = []int{http.StatusNotFound, http.StatusForbidden, http.StatusGone}
 
-// Entries gives the entries of one data tile. A full tile is fetched once; of the partial tile at the head, no two widths
-// within PartialInterval, and no width twice: until then the error is NotYet.
+// Entries gives the entries of one data tile. A full tile is fetched once; the partial tile at the head when partials says so:
+// until then the error is NotYet, with the time to wait.
 func (l *static) Entries(ctx context.Context, head TreeHead, start, end uint64) (*Batch, error) {
 	if start >= end || end > head.Size {
 		return nil, badRange(start, end, head.Size)
@@ -100,7 +99,7 @@ func (l *static) Entries(ctx context.Context, head TreeHead, start, end uint64) 
 		return l.tile(ctx, start, end, tileWidth)
 	}
 	width := head.Size - first
-	if err := l.partialDue(tilePath("data", index, width)); err != nil {
+	if err := l.partialDue(first, width); err != nil {
 		return nil, err
 	}
 	b, err := l.tile(ctx, start, end, width)
@@ -130,15 +129,14 @@ func (l *static) fromKept(start, end uint64) *Batch {
 }
 
 // partialDue says whether a partial tile may be fetched now, and if so, that one is.
-func (l *static) partialDue(path string) error {
+func (l *static) partialDue(first, width uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := l.o.Now()
-	if wait := l.nextPartial.Sub(now); wait > 0 {
-		return &Error{Kind: NotYet, Op: path, RetryAfter: wait, Detail: "a partial tile is not due yet"}
+	wait := l.partials.wait(l.o.Now(), l.o.PartialInterval, first, width)
+	if wait <= 0 {
+		return nil
 	}
-	l.nextPartial = now.Add(l.o.PartialInterval)
-	return nil
+	return &Error{Kind: NotYet, Op: tilePath("data", first/tileWidth, width), RetryAfter: wait, Detail: "a partial tile is not due yet"}
 }
 
 // tile fetches and decodes the data tile that start is in, and gives its entries from start to end.
@@ -155,7 +153,7 @@ func (l *static) tile(ctx context.Context, start, end, width uint64) (*Batch, er
 	}
 	m := newBatch()
 	m.unhashed = l.o.Unhashed
-	m.Bytes = len(a.b)
+	m.Bytes, m.Fetched = len(a.b), int(width)
 	m.body, err = a.parse(l.o.MaxBody, func(body *buffer) error {
 		return m.decodeTile(body, first, width, l.lenient)
 	})
@@ -165,9 +163,12 @@ func (l *static) tile(ctx context.Context, start, end, width uint64) (*Batch, er
 	m.Entries = m.entries[start-first : end-first : end-first]
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if width < tileWidth {
+		l.partials.got(first, width)
+	}
 	if end < first+width { // the rest will be asked for: this memory leaves the pool
 		l.kept = &keptTile{first: end, entries: m.entries[end-first:]}
-		return &Batch{Entries: m.Entries, Bytes: m.Bytes}, nil
+		return &Batch{Entries: m.Entries, Bytes: m.Bytes, Fetched: m.Fetched}, nil
 	}
 	if l.kept != nil && l.kept.first < first {
 		l.kept = nil // left behind

@@ -135,27 +135,34 @@ func (f *follower) open() error {
 }
 
 // beforeRequest paces.
-func (f *follower) beforeRequest(ctx context.Context, _ ctlog.Request) error {
-	if every := f.pacer.perLog(); every > 0 {
-		f.slotMu.Lock()
-		now := time.Now()
-		at := f.slot
-		if at.Before(now) {
-			at = now
-		}
-		f.slot = at.Add(every)
-		f.slotMu.Unlock()
-		if !sleep(ctx, at.Sub(now)) {
-			return ctx.Err()
-		}
+func (f *follower) beforeRequest(ctx context.Context, r ctlog.Request) error {
+	if every := f.pacer.perLog(); every > 0 && !sleep(ctx, f.nextSlot(every)) {
+		return ctx.Err()
 	}
-	return f.pacer.wait(ctx)
+	if err := f.pacer.wait(ctx); err != nil {
+		return err
+	}
+	f.metrics.Begin(r.What)
+	return nil
+}
+
+// nextSlot is how long the log's next request must wait, so that two have so much time between them.
+func (f *follower) nextSlot(every time.Duration) time.Duration {
+	f.slotMu.Lock()
+	defer f.slotMu.Unlock()
+	now := time.Now()
+	at := f.slot
+	if at.Before(now) {
+		at = now
+	}
+	f.slot = at.Add(every)
+	return at.Sub(now)
 }
 
 // afterRequest counts.
 func (f *follower) afterRequest(o ctlog.Outcome) {
 	f.pacer.learn(o)
-	f.metrics.Request(string(or(o.Kind, "ok")))
+	f.metrics.Request(string(or(o.Kind, "ok")), o.Bytes)
 	f.mu.Lock()
 	f.view.requests++
 	f.mu.Unlock()
@@ -217,15 +224,20 @@ func (f *follower) reached(ctx context.Context) time.Duration {
 	if f.drained() {
 		return s.ReadOnlyPoll + jitter(s.ReadOnlyPoll/10)
 	}
+	if f.rewind.due.IsZero() {
+		return f.pollWait(s)
+	}
+	return min(f.pollWait(s), max(time.Until(f.rewind.due), 0))
+}
+
+// pollWait is the time between two polls: the longer the log has not grown, the longer, and never just as long as another log's.
+func (f *follower) pollWait(s *Settings) time.Duration {
 	wait := s.PollMin
 	for i := 0; i < f.idle && wait < s.PollMax; i++ {
 		wait += wait / 2
 	}
 	wait = min(wait, s.PollMax)
-	if f.rewind.due.IsZero() {
-		return wait - jitter(wait/10)
-	}
-	return min(wait, max(time.Until(f.rewind.due), 0))
+	return wait - jitter(wait/10)
 }
 
 // rest waits for the time to pass, or for news.
@@ -330,7 +342,11 @@ func (f *follower) fetch(ctx context.Context, start, end uint64) {
 		ctx = ctlog.Fresh(ctx)
 	}
 	f.reads.start(ctx, start, end, func(ctx context.Context) (*ctlog.Batch, error) {
-		return log.Entries(ctx, head, start, end)
+		b, err := log.Entries(ctx, head, start, end)
+		if err == nil {
+			f.metrics.Fetched(b.Fetched)
+		}
+		return b, err
 	})
 }
 
@@ -360,7 +376,7 @@ func (f *follower) failed(err error) time.Duration {
 		kind, asked = e.Kind, e.RetryAfter
 	}
 	if kind == ctlog.NotYet && e.Status == 0 {
-		return min(or(asked, s.PollMin), s.PollMin) // a partial tile that is not due is no failure, and it may have filled soon
+		return min(or(asked, s.PollMin), f.pollWait(s)) // a partial tile that is not due is no failure, and it may have filled soon
 	}
 	switch kind {
 	case ctlog.Forbidden:

@@ -2,6 +2,7 @@ package follow
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -9,7 +10,9 @@ import (
 )
 
 const (
-	minRate  = 0.1 // requests per second; below that the logs' own backoff is what waits
+	minRate = 0.1 // requests per second; below that the logs' own backoff is what waits
+	// burst is for how many seconds unused requests are kept, at least one request's worth.
+	burst    = 0.3
 	minBurst = 1.0
 	// creep is how much of the rate is added by a success below the last known limit; near and above it a tenth of that. Below
 	// half of it, where a storm of refusals has led, each success doubles the rate.
@@ -17,8 +20,9 @@ const (
 	nearLimit = 0.9
 )
 
-// pacer is a token bucket for all logs of one operator. It finds the operator's limit by itself: a 429 halves the rate, and
-// requests that had to wait for the bucket and succeed let it creep up again, slowly from just below where it last hurt.
+// pacer is a token bucket for all logs of one operator, whose requests get their turn in the order in which they came: no log's
+// backlog starves another log. It finds the operator's limit by itself: a 429 halves the rate, and requests that had to wait for
+// the bucket and succeed let it creep up again, slowly from just below where it last hurt.
 type pacer struct {
 	mu      sync.Mutex
 	pace    Pace
@@ -30,7 +34,11 @@ type pacer struct {
 	halved  time.Time
 	until   time.Time // what Retry-After asked for
 	waiting bool      // the last request had to wait for its token
+	queue   []*ticket // requests that wait
 }
+
+// ticket is a waiting request's place.
+type ticket struct{ _ byte }
 
 func newPacer(p Pace) *pacer {
 	return &pacer{pace: p, rate: p.Rate, tokens: minBurst, filled: time.Now()}
@@ -49,33 +57,49 @@ func (p *pacer) set(pace Pace) {
 
 // wait blocks until the operator may be asked again.
 func (p *pacer) wait(ctx context.Context) error {
+	t := new(ticket)
+	p.mu.Lock()
+	p.queue = append(p.queue, t)
+	p.mu.Unlock()
 	for {
-		d := p.take()
+		d := p.take(t)
 		if d <= 0 {
 			return ctx.Err()
 		}
 		if !sleep(ctx, d) {
+			p.leave(t)
 			return ctx.Err()
 		}
 	}
 }
 
-// take takes a token, or says how long to wait before trying again.
-func (p *pacer) take() time.Duration {
+// take takes a token for the first request in the queue, or says how long this one waits for its turn.
+func (p *pacer) take(t *ticket) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
 	if d := p.until.Sub(now); d > 0 {
 		return d
 	}
-	p.tokens = min(p.tokens+now.Sub(p.filled).Seconds()*p.rate, max(minBurst, p.rate))
+	p.tokens = min(p.tokens+now.Sub(p.filled).Seconds()*p.rate, max(minBurst, p.rate*burst))
 	p.filled = now
-	if p.tokens < 1 {
+	ahead := slices.Index(p.queue, t)
+	if missing := float64(ahead+1) - p.tokens; missing > 0 {
 		p.waiting = true
-		return time.Duration((1-p.tokens)/p.rate*float64(time.Second)) + time.Microsecond // never 0: that is a token
+		return time.Duration(missing/p.rate*float64(time.Second)) + time.Microsecond // never 0: that is a token
 	}
 	p.tokens--
+	p.queue = slices.Delete(p.queue, ahead, ahead+1)
 	return 0
+}
+
+// leave gives up a request's place.
+func (p *pacer) leave(t *ticket) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at := slices.Index(p.queue, t); at >= 0 {
+		p.queue = slices.Delete(p.queue, at, at+1)
+	}
 }
 
 // learn adjusts the rate by how a request ended.
@@ -85,7 +109,7 @@ func (p *pacer) learn(o ctlog.Outcome) {
 	now := time.Now()
 	if o.RetryAfter > 0 {
 		if until := now.Add(min(o.RetryAfter, maxRetryAfter)); until.After(p.until) {
-			p.until = until
+			p.until, p.tokens, p.filled = until, 0, until // no burst when the pause is over
 		}
 	}
 	switch o.Kind {

@@ -4,11 +4,11 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // Follow are the metrics of the followers: per log, deleted when the log is no longer followed, and per operator.
 type Follow struct {
-	treeSize, position, verified, lagEntries, lagSeconds, breaker, unverified, stale, marked *prometheus.GaugeVec
-	entries, requests, skipped, rewinds, repeats, mismatches, misbehaviours                  *prometheus.CounterVec
-	rate, paused                                                                             *prometheus.GaugeVec
-	catchUp                                                                                  prometheus.Gauge
-	checkpoints                                                                              *prometheus.CounterVec
+	treeSize, position, verified, lagEntries, lagSeconds, breaker, unverified, stale, marked, inFlight *prometheus.GaugeVec
+	entries, requests, skipped, rewinds, repeats, mismatches, misbehaviours, fetches, bytes, fetched   *prometheus.CounterVec
+	rate, paused                                                                                       *prometheus.GaugeVec
+	catchUp                                                                                            prometheus.Gauge
+	checkpoints                                                                                        *prometheus.CounterVec
 }
 
 // NewFollow makes the metrics and registers them.
@@ -33,6 +33,12 @@ func NewFollow(r prometheus.Registerer) *Follow {
 	gauge(&m.marked, "certstream_log_misbehaved", "1 while the log is marked as one that has lied, over restarts too.", "log", "operator")
 	counter(&m.entries, "certstream_log_entries_total", "Entries emitted.", "log", "operator")
 	counter(&m.requests, "certstream_log_requests_total", "Requests to the log by outcome.", "log", "operator", "outcome")
+	counter(&m.fetches, "certstream_log_fetches_total",
+		"Requests to the log by what they were for: head, entries, tile, partial_tile, issuer, proof.", "log", "operator", "what")
+	counter(&m.bytes, "certstream_log_received_bytes_total", "Bytes of the log's answers, as they came over the wire.", "log", "operator")
+	counter(&m.fetched, "certstream_log_fetched_entries_total",
+		"Entries in the log's answers. What exceeds the entries emitted was fetched more than once.", "log", "operator")
+	gauge(&m.inFlight, "certstream_log_requests_in_flight", "Requests to the log that wait for their answer.", "log", "operator")
 	counter(&m.skipped, "certstream_log_skipped_entries_total", "Entries skipped by a configured maximum lag.", "log", "operator")
 	counter(&m.rewinds, "certstream_log_rewinds_total", "Times that entries were read again because the tree did not match.", "log", "operator")
 	counter(&m.repeats, "certstream_log_repeated_entries_total", "Entries emitted again after a rewind.", "log", "operator")
@@ -63,7 +69,10 @@ func (m *Follow) Log(log, operator string) *FollowLog {
 		entries: m.entries.WithLabelValues(log, operator), skipped: m.skipped.WithLabelValues(log, operator),
 		rewinds: m.rewinds.WithLabelValues(log, operator), repeats: m.repeats.WithLabelValues(log, operator),
 		mismatches: m.mismatches.WithLabelValues(log, operator), misbehaviours: m.misbehaviours.WithLabelValues(log, operator),
+		bytes: m.bytes.WithLabelValues(log, operator), fetched: m.fetched.WithLabelValues(log, operator),
+		inFlight: m.inFlight.WithLabelValues(log, operator),
 		requests: m.requests.MustCurryWith(prometheus.Labels{"log": log, "operator": operator}),
+		fetches:  m.fetches.MustCurryWith(prometheus.Labels{"log": log, "operator": operator}),
 	}
 }
 
@@ -107,9 +116,9 @@ type FollowLog struct {
 	all    *Follow
 	labels prometheus.Labels
 
-	treeSize, position, verified, lagEntries, lagSeconds, breaker, unverified, stale, marked prometheus.Gauge
-	entries, skipped, rewinds, repeats, mismatches, misbehaviours                            prometheus.Counter
-	requests                                                                                 *prometheus.CounterVec
+	treeSize, position, verified, lagEntries, lagSeconds, breaker, unverified, stale, marked, inFlight prometheus.Gauge
+	entries, skipped, rewinds, repeats, mismatches, misbehaviours, bytes, fetched                      prometheus.Counter
+	requests, fetches                                                                                  *prometheus.CounterVec
 }
 
 // Set sets where the log stands.
@@ -149,10 +158,27 @@ func (l *FollowLog) Entries(n int) {
 	}
 }
 
-// Request counts a request by its outcome, one of ctlog's kinds or "ok".
-func (l *FollowLog) Request(outcome string) {
+// Begin counts a request that goes out, by what it is for.
+func (l *FollowLog) Begin(what string) {
+	if l != nil {
+		l.fetches.WithLabelValues(what).Inc()
+		l.inFlight.Inc()
+	}
+}
+
+// Request counts a request that has begun by its outcome, one of ctlog's kinds or "ok", and the answer's bytes.
+func (l *FollowLog) Request(outcome string, bytes int) {
 	if l != nil {
 		l.requests.WithLabelValues(outcome).Inc()
+		l.bytes.Add(float64(bytes))
+		l.inFlight.Dec()
+	}
+}
+
+// Fetched counts the entries in an answer.
+func (l *FollowLog) Fetched(n int) {
+	if l != nil {
+		l.fetched.Add(float64(n))
 	}
 }
 
@@ -198,12 +224,12 @@ func (l *FollowLog) Delete() {
 	}
 	m := l.all
 	for _, g := range []*prometheus.GaugeVec{
-		m.treeSize, m.position, m.verified, m.lagEntries, m.lagSeconds, m.breaker, m.unverified, m.stale, m.marked,
+		m.treeSize, m.position, m.verified, m.lagEntries, m.lagSeconds, m.breaker, m.unverified, m.stale, m.marked, m.inFlight,
 	} {
 		g.DeletePartialMatch(l.labels)
 	}
 	for _, c := range []*prometheus.CounterVec{
-		m.entries, m.requests, m.skipped, m.rewinds, m.repeats, m.mismatches, m.misbehaviours,
+		m.entries, m.requests, m.skipped, m.rewinds, m.repeats, m.mismatches, m.misbehaviours, m.fetches, m.bytes, m.fetched,
 	} {
 		c.DeletePartialMatch(l.labels)
 	}
