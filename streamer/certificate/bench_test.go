@@ -33,6 +33,26 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
+// BenchmarkTBSID is what deduplication adds to parsing.
+func BenchmarkTBSID(b *testing.B) {
+	for _, set := range benchSets(b) {
+		b.Run(set.Name, func(b *testing.B) {
+			records := make([]Record, len(set.Certificates))
+			for i, der := range set.Certificates {
+				records[i].Parse(der)
+				records[i].TBSID(nil)
+			}
+			b.ReportAllocs()
+			defer certtest.CPU(b)()
+			for i := 0; b.Loop(); i++ {
+				r := &records[i%len(records)]
+				r.tbs.done = false
+				r.TBSID(nil)
+			}
+		})
+	}
+}
+
 // BenchmarkManyNames parses a certificate of 5,000 names.
 func BenchmarkManyNames(b *testing.B) {
 	der := certtest.Names(b, 5000)

@@ -60,11 +60,14 @@ type Record struct {
 	noted    [2]string // what was added to problem last
 	clipped  bool
 	empty    bool
+	der      []byte
+	tbs      tbsHasher
 }
 
 // Parse resets the record and fills it from a certificate's DER. It never fails: ParseError says what could not be read.
 func (r *Record) Parse(der []byte) {
 	r.reset()
+	r.der, r.tbs.done = der, false
 	r.parse(der)
 	r.collectDomains()
 }

@@ -41,19 +41,39 @@ func Shared(tb testing.TB) []Set {
 		sets = append(sets, Set{Name: filepath.Base(name), Certificates: table(tb, filepath.Join(dir, name))})
 	}
 	for _, pattern := range tiles {
-		names, err := filepath.Glob(filepath.Join(dir, pattern))
-		if err != nil || len(names) == 0 {
-			tb.Fatalf("data tiles %s: %d files, %v", pattern, len(names), err)
-		}
 		set := Set{Name: strings.Split(pattern, "/")[1]}
-		for _, name := range names {
-			if !strings.Contains(name, ".p") {
-				set.Certificates = append(set.Certificates, tile(tb, gunzip(tb, name))...)
-			}
+		for _, b := range tilesOf(tb, filepath.Join(dir, pattern)) {
+			set.Certificates = append(set.Certificates, tile(tb, b)...)
 		}
 		sets = append(sets, set)
 	}
 	return sets
+}
+
+// Tiles returns the data tiles of the shared data, inflated; none where it is not present.
+func Tiles(tb testing.TB) (all [][]byte) {
+	tb.Helper()
+	if dir := shareddata.Dir(tb); dir != "" {
+		for _, pattern := range tiles {
+			all = append(all, tilesOf(tb, filepath.Join(dir, pattern))...)
+		}
+	}
+	return all
+}
+
+// tilesOf reads the full tiles that a pattern matches.
+func tilesOf(tb testing.TB, pattern string) (all [][]byte) {
+	tb.Helper()
+	names, err := filepath.Glob(pattern)
+	if err != nil || len(names) == 0 {
+		tb.Fatalf("data tiles %s: %d files, %v", pattern, len(names), err)
+	}
+	for _, name := range names {
+		if !strings.Contains(name, ".p") {
+			all = append(all, gunzip(tb, name))
+		}
+	}
+	return all
 }
 
 func gunzip(tb testing.TB, name string) []byte {
