@@ -45,6 +45,7 @@ type Reconciler struct {
 	// Now is the time; nil takes the system's.
 	Now func() time.Time
 
+	builder  *build.Builder
 	prober   *observe.Prober
 	optional *optionalKinds
 	applier  *applier

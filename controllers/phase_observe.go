@@ -30,8 +30,8 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if s.cs.Spec.Ingress != nil {
 		s.ingress, err3 = read(ctx, r.Client, s, name, new(networkingv1.Ingress))
 	}
-	if claim := build.ClaimName(s.cs); claim != "" {
-		s.claim, err4 = r.readClaim(ctx, s, claim)
+	if s.claim == nil { // it has been made since, or another phase failed before
+		err4 = r.readClaim(ctx, s)
 	}
 	pods := new(corev1.PodList)
 	err5 := r.Client.List(ctx, pods, client.InNamespace(s.cs.Namespace), client.MatchingLabels(build.Selector(s.cs)))
@@ -62,12 +62,17 @@ func read[T client.Object](ctx context.Context, c client.Reader, s *scope, name 
 	return into, nil
 }
 
-// readClaim is the claim of the state. One that the user made carries no label of ours, so that the cache does not have it.
-func (r *Reconciler) readClaim(ctx context.Context, s *scope, name string) (*corev1.PersistentVolumeClaim, error) {
+// readClaim reads the claim of the state, if there is one. One that the user made carries no label of ours, so that the cache does
+// not have it.
+func (r *Reconciler) readClaim(ctx context.Context, s *scope) (err error) {
+	name, from := build.ClaimName(s.cs), client.Reader(r.Client)
 	if s.cs.Spec.State.Type == v1alpha1.StateExistingClaim {
-		return read(ctx, r.Live, s, name, new(corev1.PersistentVolumeClaim))
+		from = r.Live
 	}
-	return read(ctx, r.Client, s, name, new(corev1.PersistentVolumeClaim))
+	if name != "" {
+		s.claim, err = read(ctx, from, s, name, new(corev1.PersistentVolumeClaim))
+	}
+	return err
 }
 
 // running is the newest pod that has an address and is not going.

@@ -16,7 +16,11 @@ func (r *Reconciler) resolve(ctx context.Context, s *scope) error {
 		return stalled(v1alpha1.ReasonTenantRestricted,
 			"the operator runs with --restricted-tenants: remove %s", strings.Join(refused, ", "))
 	}
-	stream, err := build.New(s.cs, r.Defaults)
+	// The size of the claim is what is kept on it a share of.
+	if err := r.readClaim(ctx, s); err != nil {
+		return err
+	}
+	stream, err := r.builder.Stream(s.cs, build.Capacity(s.claim))
 	if err != nil {
 		return stalled(v1alpha1.ReasonInvalidSpec, "%s", short(err))
 	}

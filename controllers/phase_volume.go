@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
@@ -18,6 +19,9 @@ import (
 // defaultClass marks the storage class that claims without one get.
 const defaultClass = "storageclass.kubernetes.io/is-default-class"
 
+// claimInterval is how often a claim that the user made, which is not watched, is looked at: it may have grown.
+const claimInterval = 5 * time.Minute
+
 // checkVolume says why a claim waits, as far as its storage class explains it. Where the operator may not read storage classes,
 // what the scheduler says of the pod has to do.
 func (r *Reconciler) checkVolume(ctx context.Context, s *scope) error {
@@ -28,6 +32,9 @@ func (r *Reconciler) checkVolume(ctx context.Context, s *scope) error {
 	}
 	if err := r.checkSharing(ctx, s); err != nil {
 		return err
+	}
+	if s.cs.Spec.State.Type == v1alpha1.StateExistingClaim && build.Retains(s.cs) {
+		return &requeueAfter{after: claimInterval}
 	}
 	if s.cs.Spec.State.Type != v1alpha1.StateVolume || s.claim == nil || s.claim.Status.Phase != corev1.ClaimPending {
 		return nil

@@ -59,6 +59,10 @@ func (r *Reconciler) Setup(mgr ctrl.Manager, o controller.Options) error {
 	changed := make(chan event.GenericEvent, 1024)
 	r.Client, r.Live, r.Events = mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(FieldOwner)
 	r.applier, r.metrics = newApplier(r.Client, r.Live), newMetrics()
+	var err error
+	if r.builder, err = build.NewBuilder(r.Defaults); err != nil {
+		return err
+	}
 	r.Probing.Significant, r.Probing.Log = status.SignificantReport, mgr.GetLogger().WithName("prober")
 	r.Probing.Notify = func(key types.NamespacedName) { changed <- event.GenericEvent{Object: named(key)} }
 	r.prober = observe.New(r.Probing)

@@ -59,7 +59,8 @@ func (s *Streamer) retentionStatus() *serve.RetentionStatus {
 	return &serve.RetentionStatus{
 		Segments: kept.Segments, Entries: kept.Entries, Bytes: kept.Bytes, CapacityBytes: kept.MaxBytes,
 		MaxAgeSeconds: kept.MaxAge.Seconds(), Seconds: age(kept.Oldest).Seconds(), OldestAt: utc(kept.Oldest),
-		CorruptSegments: kept.Totals.Corrupt, MissedEntries: kept.Totals.Missed, LastError: kept.Error,
+		CorruptSegments: kept.Totals.Corrupt, MissedEntries: kept.Totals.Missed,
+		AsideSegments: kept.Aside, LastError: kept.Error, Full: kept.Full,
 	}
 }
 

@@ -161,16 +161,21 @@ func (s *Streamer) registerRetention() {
 		Segments: read(func(k engine.SegmentStats) float64 { return float64(k.Segments) }),
 		Entries:  read(func(k engine.SegmentStats) float64 { return float64(k.Entries) }),
 		Seconds:  read(func(k engine.SegmentStats) float64 { return age(k.Oldest).Seconds() }),
-		Failing: read(func(k engine.SegmentStats) float64 {
-			if k.Error != "" {
-				return 1
-			}
-			return 0
-		}),
-		Corrupt: read(func(k engine.SegmentStats) float64 { return float64(k.Totals.Corrupt) }),
-		Missed:  read(func(k engine.SegmentStats) float64 { return float64(k.Totals.Missed) }),
-		Errors:  read(func(k engine.SegmentStats) float64 { return float64(k.Totals.Errors) }),
+		Failing:  read(func(k engine.SegmentStats) float64 { return flag(k.Error != "") }),
+		Full:     read(func(k engine.SegmentStats) float64 { return flag(k.Full) }),
+		Aside:    read(func(k engine.SegmentStats) float64 { return float64(k.Aside) }),
+		Corrupt:  read(func(k engine.SegmentStats) float64 { return float64(k.Totals.Corrupt) }),
+		Missed:   read(func(k engine.SegmentStats) float64 { return float64(k.Totals.Missed) }),
+		Errors:   read(func(k engine.SegmentStats) float64 { return float64(k.Totals.Errors) }),
 	}.Register(s.registry)
+}
+
+// flag is a truth as a metric has it.
+func flag(v bool) float64 {
+	if v {
+		return 1
+	}
+	return 0
 }
 
 // recovery says what the run before left.

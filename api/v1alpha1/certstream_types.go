@@ -10,11 +10,13 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:resource:shortName=cs;cstream,categories=certstream
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Logs",type=string,JSONPath=`.status.figures.logs.summary`,description="CT logs that keep up, of those followed"
+// +kubebuilder:printcolumn:name="Consistent",type=string,JSONPath=`.status.conditions[?(@.type=="LogsConsistent")].status`,description="False when a log was caught lying"
 // +kubebuilder:printcolumn:name="Lag",type=string,JSONPath=`.status.figures.lag`,description="How far the slowest log that answers is behind its head"
 // +kubebuilder:printcolumn:name="Rate",type=string,JSONPath=`.status.figures.rate`,description="Certificates per second over the last minute"
 // +kubebuilder:printcolumn:name="Clients",type=integer,JSONPath=`.status.figures.clients`,description="Connected clients"
 // +kubebuilder:printcolumn:name="URL",type=string,JSONPath=`.status.url`,description="Where clients connect"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Kept",type=string,priority=1,JSONPath=`.status.figures.retention.span`,description="How far back clients can resume from the volume"
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 44 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name becomes part of Service names: use at most 44 lower-case letters, digits and '-', with no dot"

@@ -10,6 +10,11 @@ const (
 	ConditionConfigurationReloaded = "ConfigurationReloaded"
 	// ConditionIngesting is True when logs are followed and answer.
 	ConditionIngesting = "Ingesting"
+	// ConditionLogsConsistent is False while a log is marked as one that has lied; it is Unknown where nothing is verified.
+	ConditionLogsConsistent = "LogsConsistent"
+	// ConditionRetaining is True when entries are kept on the volume for clients that come back; it is absent where none are asked
+	// for.
+	ConditionRetaining = "Retaining"
 	// ConditionReconciling is True while the operator works towards the spec; it is absent otherwise.
 	ConditionReconciling = "Reconciling"
 	// ConditionStalled is True when the operator can do no more until somebody acts; it is absent otherwise.
@@ -26,7 +31,7 @@ const (
 func ConditionTypes() []string {
 	return []string{
 		ConditionReady, ConditionReconciling, ConditionStalled, ConditionAvailable, ConditionConfigurationReloaded, ConditionIngesting,
-		ConditionNoWarnings, ConditionMonitored, ConditionSuspended,
+		ConditionLogsConsistent, ConditionRetaining, ConditionNoWarnings, ConditionMonitored, ConditionSuspended,
 	}
 }
 
@@ -89,6 +94,19 @@ const (
 	ReasonAllLogsFailing  = "AllLogsFailing"
 	ReasonSomeLogsFailing = "SomeLogsFailing"
 	ReasonLogsLagging     = "LogsLagging"
+
+	// Verification.
+	ReasonLogsConsistent  = "LogsConsistent"
+	ReasonLogMisbehaved   = "LogMisbehaved"
+	ReasonVerificationOff = "VerificationOff"
+	ReasonUnverified      = "Unverified"
+
+	// Retention.
+	ReasonRetaining        = "Retaining"
+	ReasonVolumeTooSmall   = "VolumeTooSmall"
+	ReasonDiskFull         = "DiskFull"
+	ReasonRetentionFailing = "RetentionFailing"
+	ReasonSegmentsCorrupt  = "SegmentsCorrupt"
 
 	// Advice.
 	ReasonSharedLogs            = "SharedLogs"

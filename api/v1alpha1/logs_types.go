@@ -54,6 +54,12 @@ type LogsSpec struct {
 	// +kubebuilder:validation:MaxLength=200
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]+( [!-~]+)*$')",message="the contact is one line of ASCII, such as ops@example.com or https://example.com/contact"
 	Contact string `json:"contact,omitempty"`
+	// How much of what logs send is checked. `Full`: that every entry is in the tree that the log signed, and that the log signed
+	// one history only. `Consistency`: that each tree head continues the one before, but no entries. `Off`: signatures alone. A
+	// log that is caught shows in the condition `LogsConsistent`; its entries go on. Live.
+	// +optional
+	// +kubebuilder:default=Full
+	Verification Verification `json:"verification,omitempty"`
 	// How politely logs are read. Live.
 	// +optional
 	// +kubebuilder:default={}
@@ -72,6 +78,18 @@ type LogsSpec struct {
 	// +optional
 	AllowHTTP bool `json:"allowHTTP,omitempty"`
 }
+
+// Verification is how much of what logs send is checked.
+//
+// +kubebuilder:validation:Enum=Off;Consistency;Full
+type Verification string
+
+// The depths of verification.
+const (
+	VerificationOff         Verification = "Off"
+	VerificationConsistency Verification = "Consistency"
+	VerificationFull        Verification = "Full"
+)
 
 // LogListSource is a well-known list of logs.
 //

@@ -105,6 +105,40 @@ type StreamsSpec struct {
 	// +optional
 	// +kubebuilder:default=true
 	DomainsOnly *bool `json:"domainsOnly,omitempty"`
+	// Who gets each certificate once only, though several logs publish it, and its precertificate before. A copy is left out only
+	// where the client has been sent, or can still resume from, an earlier one. Live.
+	// +optional
+	// +kubebuilder:default={}
+	Dedup DedupSpec `json:"dedup,omitempty"`
+}
+
+// StreamKind is a kind of stream.
+//
+// +kubebuilder:validation:Enum=Full;Lite;DomainsOnly
+type StreamKind string
+
+// The kinds of streams.
+const (
+	StreamFull        StreamKind = "Full"
+	StreamLite        StreamKind = "Lite"
+	StreamDomainsOnly StreamKind = "DomainsOnly"
+)
+
+// DedupSpec says who gets each certificate once only.
+type DedupSpec struct {
+	// Stream kinds whose clients get it so unless they ask for `dedup=0`. Clients of the others ask for `dedup=1`. Absent is none.
+	// A change holds for clients that come after it. Live.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=3
+	Default []StreamKind `json:"default,omitempty"`
+	// Memory for the certificates that were sent, shared by all filters with deduplication: 1Mi to 64Gi. What is forgotten is sent
+	// again. Live.
+	// +optional
+	// +kubebuilder:default="32Mi"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0 && quantity(string(self)).compareTo(quantity('64Gi')) <= 0",message="spec.protocols.streams.dedup.memory is between 1Mi and 64Gi"
+	Memory *resource.Quantity `json:"memory,omitempty"`
 }
 
 // SlowClientPolicy is what happens to a client that has fallen behind.

@@ -45,6 +45,8 @@ const (
 
 // StateSpec says where the positions in the logs are kept, so that a restart goes on where it stopped.
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.type) || self.type != 'None' || !has(self.retention) || !(has(self.retention.percent) || has(self.retention.maxBytes) || has(self.retention.maxAge))",fieldPath=".retention",message="spec.state.retention keeps entries on a volume, and spec.state.type None has none: take another type, or remove percent, maxBytes and maxAge"
+// +kubebuilder:validation:XValidation:rule="!has(self.type) || self.type != 'Volume' || !has(self.retention) || !has(self.retention.maxBytes) || !has(self.volume) || !has(self.volume.size) || quantity(string(self.retention.maxBytes)).add(quantity('100Mi')).compareTo(quantity(string(self.volume.size))) <= 0",fieldPath=".retention",message="spec.state.retention.maxBytes leaves the rest of the state less than 100Mi: make spec.state.volume.size larger, or maxBytes smaller"
 // +kubebuilder:validation:XValidation:rule="!has(self.type) || (self.type == 'ExistingClaim') == has(self.claimName)",fieldPath=".claimName",message="spec.state.claimName goes with type ExistingClaim: set both or neither"
 type StateSpec struct {
 	// `Volume`: on a claim that the operator makes, as `volume` says. `ExistingClaim`: on the claim `claimName`, which stays
@@ -63,6 +65,11 @@ type StateSpec struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="a name is of lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit"
 	ClaimName string `json:"claimName,omitempty"`
+	// Entries kept on the volume for clients that come back when memory no longer has what they missed. With type `None` nothing
+	// is kept.
+	// +optional
+	// +kubebuilder:default={}
+	Retention RetentionSpec `json:"retention,omitempty"`
 	// Time between checkpoints, which is what a crash repeats at most: 100ms to 10m. Restart.
 	// +optional
 	// +kubebuilder:default="5s"
@@ -74,6 +81,32 @@ type StateSpec struct {
 	// +optional
 	// +kubebuilder:default=Fail
 	Recovery StateRecovery `json:"recovery,omitempty"`
+}
+
+// RetentionSpec is what is kept on the volume for clients that come back. Of what is kept the oldest goes first. 100 MiB of the
+// volume stay free for the rest of the state, whatever is asked for here.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.percent) || !has(self.maxBytes)",message="set spec.state.retention.percent or maxBytes, not both"
+type RetentionSpec struct {
+	// Whether entries are kept. Switching it off removes those that are. Live.
+	// +optional
+	// +kubebuilder:default=true
+	Enabled *bool `json:"enabled,omitempty"`
+	// Share of the volume's size, in percent; it follows a volume that grows. Absent means 60, unless `maxBytes` is set. Live.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=90
+	Percent *int32 `json:"percent,omitempty"`
+	// Bytes in place of a share: 16Mi to 64Ti. Live.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('16Mi')) >= 0 && quantity(string(self)).compareTo(quantity('64Ti')) <= 0",message="spec.state.retention.maxBytes is between 16Mi and 64Ti"
+	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
+	// Age at which entries are removed: 1m to 87600h. Absent keeps them as long as there is space. Live.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1m') && duration(self) <= duration('87600h')",message="spec.state.retention.maxAge is a duration such as 90m or 24h, between 1m and 87600h"
+	MaxAge *metav1.Duration `json:"maxAge,omitempty"`
 }
 
 // VolumeSpec is the claim that the operator makes.

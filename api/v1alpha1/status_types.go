@@ -101,6 +101,31 @@ type Figures struct {
 	// Connected clients.
 	// +optional
 	Clients int64 `json:"clients"`
+	// Entries kept on the volume; absent while none are kept.
+	// +optional
+	Retention *RetentionFigures `json:"retention,omitempty"`
+}
+
+// RetentionFigures are the entries kept on the volume.
+type RetentionFigures struct {
+	// Age of the oldest.
+	// +optional
+	Seconds int64 `json:"seconds"`
+	// The same, to be read by people.
+	// +optional
+	Span string `json:"span,omitempty"`
+	// Bytes they take.
+	// +optional
+	Bytes int64 `json:"bytes"`
+	// Bytes they may take.
+	// +optional
+	MaxBytes int64 `json:"maxBytes"`
+	// Segments that could not be read and were set aside: holes in what clients can resume from.
+	// +optional
+	CorruptSegments int32 `json:"corruptSegments,omitempty"`
+	// Why no further ones are kept at present: DiskFull or RetentionFailing.
+	// +optional
+	Problem string `json:"problem,omitempty"`
 }
 
 // LogFigures sum up the CT logs.
@@ -114,6 +139,16 @@ type LogFigures struct {
 	// Logs that do not answer, or whose answers are refused.
 	// +optional
 	Failing int32 `json:"failing"`
+	// Logs whose entries are sent without verification, though it is on: most have no key in spec.logs.custom.
+	// +optional
+	Unverified int32 `json:"unverified,omitempty"`
+	// Logs that are marked as ones that have lied.
+	// +optional
+	Misbehaved int32 `json:"misbehaved,omitempty"`
+	// What they did, at most five.
+	// +optional
+	// +listType=atomic
+	Misbehaviour []LogMisbehaviour `json:"misbehaviour,omitempty"`
 	// Logs that keep up, of those followed.
 	// +optional
 	Summary string `json:"summary,omitempty"`
@@ -135,6 +170,20 @@ type LogProblem struct {
 	// Entries behind its head.
 	// +optional
 	LagEntries int64 `json:"lagEntries,omitempty"`
+}
+
+// LogMisbehaviour is what a CT log was caught at.
+type LogMisbehaviour struct {
+	// Name of the log.
+	Name string `json:"name"`
+	// What it did: two_roots, fork, rollback, wrong_entry, final_head or unexplained; see docs/verification.md.
+	Kind string `json:"kind"`
+	// When it was first caught.
+	// +optional
+	Since metav1.Time `json:"since,omitempty"`
+	// File of the evidence in the pod; absent where none could be kept.
+	// +optional
+	Evidence string `json:"evidence,omitempty"`
 }
 
 // VolumeStatus is the claim that holds the state.

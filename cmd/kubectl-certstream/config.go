@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
 	"github.com/certstream-operator/certstream-operator/controllers/build"
@@ -137,11 +138,16 @@ func (w *written) body(all, diff, pending bool) (string, error) {
 
 // wanted is the configuration that the spec asks for.
 func (w *written) wanted() (string, error) {
-	s, err := build.New(w.stream, build.Defaults{})
+	var capacity *resource.Quantity // of which a share is kept for entries
+	if v := w.stream.Status.Volume; v != nil {
+		capacity = v.Capacity
+	}
+	c, err := build.Config(w.stream, capacity)
 	if err != nil {
 		return "", err
 	}
-	return string(s.Config), nil
+	rendered, err := config.Render(c)
+	return string(rendered), err
 }
 
 // whole is a configuration with every setting that has an effect. Secrets are hidden.

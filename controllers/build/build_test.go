@@ -27,10 +27,19 @@ func defaults() Defaults {
 	return Defaults{Image: "registry.example.org/streamer:1.0.0", OperatorNamespace: "certstream-system"}
 }
 
+// newStream renders a CertStream whose claim there is not yet.
+func newStream(cs *v1alpha1.CertStream) (*Stream, error) {
+	b, err := NewBuilder(defaults())
+	if err != nil {
+		return nil, err
+	}
+	return b.Stream(cs, nil)
+}
+
 // stream is a CertStream, as a user writes it, as the builders see it.
 func stream(t testing.TB, text string) *Stream {
 	t.Helper()
-	s, err := New(specs.Default(t, text), defaults())
+	s, err := newStream(specs.Default(t, text))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
@@ -179,7 +188,7 @@ func TestBuildersLeaveTheSpecAlone(t *testing.T) {
 func TestConfigurationLoads(t *testing.T) {
 	for name, text := range cases(t) {
 		s := stream(t, text)
-		want, err := Config(s.CertStream)
+		want, err := Config(s.CertStream, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

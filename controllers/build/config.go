@@ -6,20 +6,24 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/certstream-operator/certstream-operator/api/v1alpha1"
 	"github.com/certstream-operator/certstream-operator/streamer/config"
 )
 
-// Config is the streamer's configuration for a CertStream, which must carry the defaults of its schema. It holds no secret:
-// tokens, keys and a proxy's password reach the pod as files and variables. Its error is an *InvalidError.
-func Config(cs *v1alpha1.CertStream) (*config.Config, error) {
+// Config is the streamer's configuration for a CertStream, which must carry the defaults of its schema. Capacity is the size of the
+// claim of its state, nil while that is not known. It holds no secret: tokens, keys and a proxy's password reach the pod as files
+// and variables. Its error is an *InvalidError.
+func Config(cs *v1alpha1.CertStream, capacity *resource.Quantity) (*config.Config, error) {
 	t := &translation{Config: config.Default(), spec: &cs.Spec}
 	t.pod(cs)
+	t.retention(RetainedBytes(cs, capacity))
 	t.logs()
 	t.pacing()
 	t.protocols()
+	t.dedup()
 	t.limits()
 	t.auth()
 	t.network()
@@ -101,6 +105,7 @@ func (t *translation) logs() {
 		t.CustomLogs = append(t.CustomLogs, customLog(l))
 	}
 	t.setText(&t.CTLog.Start, logs.Start, "spec.logs.start")
+	setName(&t.CTLog.Verification, logs.Verification)
 	set(&t.CTLog.MaxLag, logs.MaxLag, duration)
 	set(&t.CTLog.MaxLagEntries, logs.MaxLagEntries, same)
 	set(&t.CTLog.CatchUpRate, logs.CatchUpRate, integer)
@@ -209,6 +214,20 @@ func (t *translation) protocols() {
 	set(&t.Streams.Full, p.Streams.Full, same)
 	set(&t.Streams.Lite, p.Streams.Lite, same)
 	set(&t.Streams.DomainsOnly, p.Streams.DomainsOnly, same)
+}
+
+func (t *translation) dedup() {
+	d := t.spec.Protocols.Streams.Dedup
+	for _, kind := range d.Default {
+		name := strings.ToLower(string(kind))
+		if kind == v1alpha1.StreamDomainsOnly {
+			name = "domains-only"
+		}
+		t.Dedup.Streams = append(t.Dedup.Streams, name)
+	}
+	if d.Memory != nil {
+		t.Dedup.Memory = config.Bytes(d.Memory.Value())
+	}
 }
 
 func (t *translation) limits() {

@@ -96,7 +96,7 @@ func TestInvalidSpecs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cs := specs.Default(t, "spec: {}")
 			c.change(&cs.Spec)
-			_, err := New(cs, defaults())
+			_, err := newStream(cs)
 			if invalid := new(InvalidError); !errors.As(err, &invalid) || err.Error() != c.want {
 				t.Errorf("error:\n %v\nwant:\n %s", err, c.want)
 			}
@@ -109,8 +109,8 @@ func TestSettingsHaveFields(t *testing.T) {
 	ours := []string{
 		"host", "log_format", "heartbeat_interval", "http", "hot_reload", "protocols.metrics", "protocols.health", "protocols.example_json",
 		"protocols.api", "state.dir", "ct_log.state_file", "ct_log.issuer_cache", "ct_log.request_timeout_secs", "ct_log.retry",
-		"ct_log.verification", "ct_log.healthy_threshold", "ct_log.unhealthy_threshold", "ct_log.health_check", "network.insecure_skip_verify",
-		"connection_limit.enabled", "rate_limit.enabled", "admin.enabled", "admin.pprof", "drain.delay", "retention", "dedup",
+		"ct_log.healthy_threshold", "ct_log.unhealthy_threshold", "ct_log.health_check", "network.insecure_skip_verify",
+		"connection_limit.enabled", "rate_limit.enabled", "admin.enabled", "admin.pprof", "drain.delay",
 	}
 	for _, f := range config.Fields() {
 		p := inSpec(config.Problem{Key: f.Path})
@@ -168,7 +168,7 @@ func TestAnyTextReachesTheStreamerAsItIs(t *testing.T) {
 		cs.Spec.Logs.Select.Include, cs.Spec.Logs.Select.Exclude = texts.Draw(r, "include"), texts.Draw(r, "exclude")
 		cs.Spec.Logs.Custom = []v1alpha1.CustomLog{{Name: "a" + anyText().Draw(r, "name"), URL: "https://a.example", Operator: anyText().Draw(r, "operator")}}
 		cs.Spec.Logs.Pacing.Operators = []v1alpha1.OperatorPacing{{Name: "a" + anyText().Draw(r, "pace"), Tiles: true}}
-		want, err := Config(cs)
+		want, err := Config(cs, nil)
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -195,7 +195,7 @@ func FuzzSpec(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		cs := loose(text)
 		cs.Name, cs.UID = "main", types.UID("1")
-		s, err := New(cs, defaults())
+		s, err := newStream(cs)
 		if err != nil {
 			return
 		}

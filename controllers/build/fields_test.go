@@ -117,7 +117,7 @@ func otherText(text string) string {
 		{"Delete", "Retain"}, {"ReadWriteOncePod", "ReadWriteMany"}, {"Google", "Apple"}, {"ServiceMonitor", "PodMonitor"},
 		{"2026-07-01", "2026-07-02"}, {"2027-01-01T00:00:00+01:00", "2027-02-01"}, {"X-API-Key", "X-Key"}, {"None", "Volume"},
 		{"Volume", "None"}, {"IfNotPresent", "Never"}, {"RFC6962", "Static"}, {"Gap", "Close"}, {"Info", "Debug"},
-		{"Fail", "Fresh"},
+		{"Fail", "Fresh"}, {"Consistency", "Full"},
 	} {
 		if text == pair[0] {
 			return pair[1]
@@ -145,7 +145,7 @@ func built(t *testing.T, object map[string]any, deployed *Deployed) (podHash, al
 	if err := json.Unmarshal(encoded, cs); err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(cs, defaults())
+	s, err := newStream(cs)
 	if err != nil {
 		return "", "", err
 	}

@@ -90,15 +90,19 @@ func fillLeaf(r *rapid.T, v reflect.Value) {
 // TestAnySpecIsBuilt holds that builders bear every spec that decodes, also one that no schema would admit: what comes before it,
 // in Config, is what refuses it.
 func TestAnySpecIsBuilt(t *testing.T) {
+	rules, err := ParseRules()
+	if err != nil {
+		t.Fatal(err)
+	}
 	rapid.Check(t, func(r *rapid.T) {
 		cs := new(v1alpha1.CertStream)
 		cs.Name, cs.Namespace, cs.UID = "main", "certs", "1"
 		fill(r, reflect.ValueOf(&cs.Spec).Elem(), 0)
 		before := cs.DeepCopy()
-		if _, err := Config(cs); err != nil && err.Error() == "" {
+		if _, err := Config(cs, nil); err != nil && err.Error() == "" {
 			r.Fatal("an error without a word")
 		}
-		for _, o := range Objects(&Stream{CertStream: cs, Defaults: defaults()}) {
+		for _, o := range Objects(&Stream{CertStream: cs, Defaults: defaults(), rules: rules}) {
 			if o.Apply != nil {
 				decoded(t, o)
 			}
@@ -118,7 +122,7 @@ func TestConfigurationOfAnySpecLoads(t *testing.T) {
 		fill(r, reflect.ValueOf(&cs.Spec.Limits).Elem(), 0)
 		fill(r, reflect.ValueOf(&cs.Spec.Protocols.Streams).Elem(), 0)
 		fill(r, reflect.ValueOf(&cs.Spec.State).Elem(), 0)
-		c, err := Config(cs)
+		c, err := Config(cs, nil)
 		if err != nil {
 			return
 		}

@@ -28,6 +28,7 @@ func exposed(t *testing.T) map[string]bool {
 	telemetry.NewLogList(r)
 	telemetry.Engine{}.Register(r)
 	telemetry.Filter{}.Register(r)
+	telemetry.Retention{}.Register(r)
 	descs := make(chan *prometheus.Desc)
 	go func() {
 		defer close(descs)
@@ -67,11 +68,11 @@ func rules(t *testing.T) []rule {
 
 func rulesOf(t *testing.T, claim string) (all []rule) {
 	t.Helper()
-	groups, err := RuleGroups("certs", "main", claim, runbooks)
+	parsed, err := ParseRules()
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := json.Marshal(groups)
+	data, err := json.Marshal(parsed.Groups("certs", "main", claim, runbooks))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func TestOverlayKeepsWhatIsOurs(t *testing.T) {
 	theirs := join(Labels(cs), map[string]string{labelName: "theirs", "team": "a"})
 	cs.Spec.PodTemplate.Labels, cs.Spec.Service.Labels, cs.Spec.Monitoring.Labels = theirs, theirs, theirs
 	cs.Spec.PodTemplate.Annotations = map[string]string{AnnotationRestartHash: "theirs", "note": "a"}
-	s, err := New(cs, defaults())
+	s, err := newStream(cs)
 	if err != nil {
 		t.Fatal(err)
 	}

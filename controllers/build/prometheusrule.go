@@ -17,6 +17,6 @@ func prometheusRule(s *Stream) runtime.ApplyConfiguration {
 	if !valueOr(s.Spec.Monitoring.Rules, true) || s.Spec.Monitoring.Monitor == v1alpha1.MonitorNone {
 		return nil
 	}
-	groups := runtime.DeepCopyJSONValue(s.rules)
+	groups := s.rules.Groups(s.Namespace, s.Name, ClaimName(s.CertStream), runbookURL)
 	return optional(s, prometheusRuleKind(), Name(s.CertStream), s.Spec.Monitoring.Labels, nil, map[string]any{"groups": groups})
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -32,13 +33,12 @@ type Stream struct {
 	// RestartHash changes with the settings that only a new pod takes up.
 	RestartHash string
 	// SecretVersions tells apart the contents of Secrets that only a new pod takes up (references with Restart), without
-	// showing them: for example their resource versions. The controller may set it after New.
+	// showing them: for example their resource versions. The controller may set it later.
 	SecretVersions string
 	// Deployed is what runs, where the controller knows it.
 	Deployed *Deployed
 
-	// rules are the groups of the PrometheusRule.
-	rules []any
+	rules Rules
 }
 
 // Deployed is what the Deployment's pod template has. It keeps a longer or shorter drain alone from replacing the pod.
@@ -58,9 +58,25 @@ type Object struct {
 	Keep bool
 }
 
-// New renders a CertStream, which must carry the defaults of its schema. An error says which field of the spec is wrong.
-func New(cs *v1alpha1.CertStream, d Defaults) (*Stream, error) {
-	c, err := Config(cs)
+// Builder makes Streams. It holds what is the same for all of them, and is safe for concurrent use.
+type Builder struct {
+	defaults Defaults
+	rules    Rules
+}
+
+// NewBuilder reads what is the same for all streams.
+func NewBuilder(d Defaults) (*Builder, error) {
+	rules, err := ParseRules()
+	if err != nil {
+		return nil, err
+	}
+	return &Builder{defaults: d, rules: rules}, nil
+}
+
+// Stream renders a CertStream, which must carry the defaults of its schema. Capacity is the size of the claim of its state, nil
+// while that is not known. An error says which field of the spec is wrong.
+func (b *Builder) Stream(cs *v1alpha1.CertStream, capacity *resource.Quantity) (*Stream, error) {
+	c, err := Config(cs, capacity)
 	if err != nil {
 		return nil, err
 	}
@@ -72,13 +88,10 @@ func New(cs *v1alpha1.CertStream, d Defaults) (*Stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("spec: %w", err)
 	}
-	rules, err := RuleGroups(cs.Namespace, cs.Name, ClaimName(cs), runbookURL)
-	if err != nil {
-		return nil, err
-	}
 	sum := sha256.Sum256(rendered)
 	return &Stream{
-		CertStream: cs, Defaults: d, Config: rendered, ConfigHash: hex.EncodeToString(sum[:]), RestartHash: restart, rules: rules,
+		CertStream: cs, Defaults: b.defaults, Config: rendered, ConfigHash: hex.EncodeToString(sum[:]), RestartHash: restart,
+		rules: b.rules,
 	}, nil
 }
 

@@ -64,7 +64,11 @@ func TestObjectsOfTheLastReleaseAreTakenOver(t *testing.T) {
 
 func writeBefore(t *testing.T, cs *v1alpha1.CertStream) {
 	t.Helper()
-	stream, err := build.New(cs, build.Defaults{Image: testImage, OperatorNamespace: "operators"})
+	builder, err := build.NewBuilder(build.Defaults{Image: testImage, OperatorNamespace: "operators"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := builder.Stream(cs, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,6 +44,7 @@ type answer struct {
 	State struct {
 		LastError string `json:"last_error"`
 	} `json:"state"`
+	Retention        *answerRetention    `json:"retention"`
 	Logs             list[answerLog]     `json:"logs"`
 	Clients          list[answerClients] `json:"clients"`
 	EntriesPerSecond float64             `json:"entries_per_second"`
@@ -54,6 +55,15 @@ type answerClients struct {
 	Count int64 `json:"count"`
 }
 
+type answerRetention struct {
+	Bytes         int64   `json:"bytes"`
+	CapacityBytes int64   `json:"capacity_bytes"`
+	Seconds       float64 `json:"seconds"`
+	AsideSegments int64   `json:"aside_segments"`
+	LastError     string  `json:"last_error"`
+	Full          bool    `json:"full"`
+}
+
 type answerLog struct {
 	Name          string  `json:"name"`
 	State         string  `json:"state"`
@@ -62,6 +72,12 @@ type answerLog struct {
 	LastErrorKind string  `json:"last_error_kind"`
 	LagEntries    uint64  `json:"lag_entries"`
 	LagSeconds    float64 `json:"lag_seconds"`
+	Unverified    string  `json:"unverified"`
+	Misbehaviour  *struct {
+		Kind     string    `json:"kind"`
+		Since    time.Time `json:"since"`
+		Evidence string    `json:"evidence"`
+	} `json:"misbehaviour"`
 }
 
 // list is an array of which only the first elements are built, however many there are: two bytes of an answer could else take
@@ -116,6 +132,7 @@ func (a *answer) report() *Report {
 		ListFailing:      a.LogList.Error != "",
 		ListPending:      a.LogList.Error == "" && len(a.LogList.Sources) == 0 && len(a.Logs) == 0,
 		StateFailing:     a.State.LastError != "",
+		Retention:        a.Retention.kept(),
 		EntriesPerSecond: bounded(a.EntriesPerSecond),
 		Uptime:           time.Duration(bounded(a.UptimeSeconds) * float64(time.Second)),
 	}
@@ -128,15 +145,31 @@ func (a *answer) report() *Report {
 	return r
 }
 
-// log keeps what is needed of a log. Its circuit breaker tells a log that does not answer from one failed request.
+// kept is what is kept on disk; nil where nothing is.
+func (r *answerRetention) kept() *Retention {
+	if r == nil {
+		return nil
+	}
+	return &Retention{
+		Bytes: max(r.Bytes, 0), MaxBytes: max(r.CapacityBytes, 0), Seconds: bounded(r.Seconds),
+		Aside: int32(min(max(r.AsideSegments, 0), maxQuantity)), Failing: r.LastError != "", Full: r.LastError != "" && r.Full,
+	}
+}
+
+// log keeps what is needed of a log. Its circuit breaker tells a log that does not answer from one failed request. One that has
+// lied counts as unhealthy, but answers.
 func (l *answerLog) log() Log {
 	kept := Log{
 		Name:       clean(l.Name, maxName),
 		State:      known(l.State, stateStarting, "following", "catching_up", stateFailing, "drained", "stopping"),
 		Status:     known(l.Status, "healthy", "degraded", unhealthy),
-		Failing:    l.Status == unhealthy || l.State == stateFailing && l.Breaker != "closed",
+		Failing:    l.Status == unhealthy && l.Misbehaviour == nil || l.State == stateFailing && l.Breaker != "closed" || l.Breaker == "open",
 		LagEntries: l.LagEntries,
 		LagSeconds: bounded(l.LagSeconds),
+		Unverified: l.Unverified != "",
+	}
+	if m := l.Misbehaviour; m != nil {
+		kept.Misbehaviour = &Misbehaviour{Kind: misbehaviourKind(m.Kind), Since: m.Since, Evidence: clean(m.Evidence, maxText)}
 	}
 	if kept.Failing {
 		kept.ErrorKind = errorKind(l.LastErrorKind)
@@ -150,6 +183,15 @@ func errorKind(kind string) string {
 		"bad_signature", "bad_proof", "no_proof", "refused")
 	if k == "" {
 		return "error"
+	}
+	return k
+}
+
+// misbehaviourKind is what a log was caught at, where it is something that the streamer knows.
+func misbehaviourKind(kind string) string {
+	k := known(kind, "two_roots", "fork", "rollback", "wrong_entry", "final_head", "unexplained")
+	if k == "" {
+		return "unexplained"
 	}
 	return k
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
+	"github.com/certstream-operator/certstream-operator/streamer/evidence"
 	"github.com/certstream-operator/certstream-operator/streamer/serve"
 )
 
@@ -31,6 +32,13 @@ func realStatus() serve.Status {
 			{Name: "Nimbus 2026", State: "failing", Status: serve.Degraded, Breaker: "closed", LastError: "once", LastErrorKind: "timeout"},
 			{Name: "Wyvern 2026h2", State: "failing", Status: serve.Unhealthy, Breaker: "open", LastError: "<html>", LastErrorKind: "server_error"},
 			{Name: "Sphinx 2026h2", State: "failing", Status: serve.Degraded, Breaker: "half_open", LastErrorKind: "of another version"},
+			{Name: "Mammoth 2026h1", State: "following", Status: serve.Unhealthy, Breaker: "closed", Unverified: "the log misbehaved", Misbehaviour: &serve.Misbehaviour{
+				Kind: "fork", Why: "<script>", Since: at, Count: 3, Evidence: "/state/evidence/mammoth/1.json",
+			}},
+			{Name: "Elephant 2026h1", State: "failing", Status: serve.Unhealthy, Breaker: "open", Misbehaviour: &serve.Misbehaviour{Kind: "<b>", Since: at}},
+		},
+		Retention: &serve.RetentionStatus{
+			Segments: 4, Entries: 1000, Bytes: 1 << 20, CapacityBytes: 1 << 30, Seconds: 90, AsideSegments: 2, LastError: "no space left", Full: true,
 		},
 		Clients:          []serve.ClientsCount{{Protocol: "ws", Stream: "lite", Count: 3}, {Protocol: "sse", Stream: "full", Count: 4}},
 		EntriesPerSecond: 311.5,
@@ -59,11 +67,27 @@ func TestDecodeARealStatus(t *testing.T) {
 			{Name: "Nimbus 2026", State: "failing", Status: "degraded"},
 			{Name: "Wyvern 2026h2", State: "failing", Status: "unhealthy", Failing: true, ErrorKind: "server_error"},
 			{Name: "Sphinx 2026h2", State: "failing", Status: "degraded", Failing: true, ErrorKind: "error"},
+			{Name: "Mammoth 2026h1", State: "following", Status: "unhealthy", Unverified: true,
+				Misbehaviour: &Misbehaviour{Kind: "fork", Since: realStatus().StartedAt, Evidence: "/state/evidence/mammoth/1.json"}},
+			{Name: "Elephant 2026h1", State: "failing", Status: "unhealthy", Failing: true, ErrorKind: "error",
+				Misbehaviour: &Misbehaviour{Kind: "unexplained", Since: realStatus().StartedAt}},
 		},
+		Retention:   &Retention{Bytes: 1 << 20, MaxBytes: 1 << 30, Seconds: 90, Aside: 2, Failing: true, Full: true},
 		ListFailing: true, StateFailing: true, EntriesPerSecond: 311.5, Clients: 7, Uptime: time.Minute,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Every kind of misbehaviour that the streamer has is known here.
+func TestMisbehavioursOfTheStreamer(t *testing.T) {
+	for _, kind := range []evidence.Kind{
+		evidence.TwoRoots, evidence.Fork, evidence.Rollback, evidence.WrongEntry, evidence.FinalHead, evidence.Unexplained,
+	} {
+		if got := misbehaviourKind(string(kind)); got != string(kind) {
+			t.Errorf("%s becomes %s", kind, got)
+		}
 	}
 }
 

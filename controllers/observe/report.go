@@ -4,6 +4,7 @@ package observe
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -30,7 +31,9 @@ type Report struct {
 	Logs                      []Log
 	ListFailing, StateFailing bool
 	// ListPending says that no list has been read yet, so that there can be no logs.
-	ListPending      bool
+	ListPending bool
+	// Retention is what is kept on disk; nil where nothing is.
+	Retention        *Retention
 	EntriesPerSecond float64
 	Clients          int64
 	// Uptime is how long the streamer had run; 0 when it does not say.
@@ -54,6 +57,28 @@ type Log struct {
 	ErrorKind  string
 	LagEntries uint64
 	LagSeconds float64
+	// Unverified says that its entries are sent without verification, though it is on.
+	Unverified bool
+	// Misbehaviour is its mark: nil, unless it has been caught lying.
+	Misbehaviour *Misbehaviour
+}
+
+// Misbehaviour is what a log was caught at, since when, and where in the pod the evidence is, if any could be kept.
+type Misbehaviour struct {
+	Kind     string
+	Since    time.Time
+	Evidence string
+}
+
+// Retention is what is kept on disk for clients that come back.
+type Retention struct {
+	Bytes, MaxBytes int64
+	// Seconds is the age of the oldest entry.
+	Seconds float64
+	// Aside is how many segments could not be read and were set aside.
+	Aside int32
+	// Failing says that nothing can be kept at present, Full that this is for want of room.
+	Failing, Full bool
 }
 
 // Ingestion is what to think of all logs together.
@@ -96,8 +121,30 @@ func (r *Report) sameNews(o *Report) bool {
 	return errors.Is(r.Err, o.Err) && r.Version == o.Version && r.ConfigHash == o.ConfigHash && r.ConfigError == o.ConfigError &&
 		r.RejectedHash == o.RejectedHash && slices.Equal(r.RestartNeeded, o.RestartNeeded) &&
 		slices.Equal(r.Warnings, o.Warnings) && r.Draining == o.Draining && r.ListFailing == o.ListFailing &&
-		r.StateFailing == o.StateFailing && r.Settling() == o.Settling() && r.Ingestion() == o.Ingestion()
+		r.StateFailing == o.StateFailing && r.Settling() == o.Settling() && r.Ingestion() == o.Ingestion() &&
+		r.Retention.sameNews(o.Retention) && slices.EqualFunc(r.caught(), o.caught(), sameMark)
 }
+
+// sameNews says whether as much is amiss.
+func (r *Retention) sameNews(o *Retention) bool {
+	if r == nil || o == nil {
+		return r == o
+	}
+	return r.Failing == o.Failing && r.Full == o.Full && r.Aside == o.Aside && r.MaxBytes == o.MaxBytes
+}
+
+// caught are the logs that have lied, by name.
+func (r *Report) caught() (logs []Log) {
+	for i := range r.Logs {
+		if r.Logs[i].Misbehaviour != nil {
+			logs = append(logs, r.Logs[i])
+		}
+	}
+	slices.SortFunc(logs, func(a, b Log) int { return strings.Compare(a.Name, b.Name) })
+	return logs
+}
+
+func sameMark(a, b Log) bool { return a.Name == b.Name && a.Misbehaviour.Kind == b.Misbehaviour.Kind }
 
 // Failure is why a pod's status cannot be read. Its texts are fixed, so that a status made of them changes only with the cause.
 type Failure string

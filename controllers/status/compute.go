@@ -117,7 +117,8 @@ func (v *view) version() string {
 func (v *view) conditions() []metav1.Condition {
 	var all []metav1.Condition
 	for _, condition := range []func(*view) *metav1.Condition{
-		ready, reconciling, stalled, available, configurationReloaded, ingesting, noWarnings, monitored, suspended,
+		ready, reconciling, stalled, available, configurationReloaded, ingesting, logsConsistent, retaining,
+		noWarnings, monitored, suspended,
 	} {
 		if c := condition(v); c != nil {
 			all = append(all, v.stamped(*c))

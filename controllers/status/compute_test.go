@@ -88,6 +88,7 @@ func TestStatus(t *testing.T) {
 			ObservedTime:     metav1.NewTime(noon),
 			Logs:             v1alpha1.LogFigures{Followed: 3, Summary: "3/3"},
 			EntriesPerSecond: 312, Rate: "312/s", LagSeconds: 4, Lag: "4s", Clients: 12,
+			Retention: &v1alpha1.RetentionFigures{Seconds: 18000, Span: "5h", Bytes: 1 << 30, MaxBytes: 2457 << 20},
 		},
 		Volume:                 &v1alpha1.VolumeStatus{ClaimName: "certstream-main", Phase: corev1.ClaimBound, Capacity: &size},
 		Image:                  "certstream-operator/streamer:1.0.0",

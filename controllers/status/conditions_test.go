@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -28,7 +29,7 @@ type phaseOfLife struct {
 }
 
 func phasesOfLife() []phaseOfLife {
-	return append(append(append(startingPhases(), stalledPodPhases()...), configPhases()...), logPhases()...)
+	return append(append(append(startingPhases(), stalledPodPhases()...), configPhases()...), append(logPhases(), promisePhases()...)...)
 }
 
 func startingPhases() []phaseOfLife {
@@ -227,11 +228,57 @@ func logPhases() []phaseOfLife {
 	}
 }
 
-// short is the conditions in their order, without good news that every phase has.
+// promisePhases are about what the pod found out of logs and of its disk.
+func promisePhases() []phaseOfLife {
+	const ready = "Ready=True/Ready Available=True/PodReady ConfigurationReloaded=True/Reloaded Ingesting=True/LogsFollowed"
+	phase := func(name, want string, changes ...change) phaseOfLife {
+		return phaseOfLife{name, observed(changes...), strings.TrimSpace(ready + " " + want), kstatus.CurrentStatus}
+	}
+	kept := func(f func(*observe.Retention)) change { return reported(func(r *observe.Report) { f(r.Retention) }) }
+	logs := func(logs ...observe.Log) change {
+		return reported(func(r *observe.Report) { r.Logs = append(r.Logs, logs...) })
+	}
+	verification := func(v v1alpha1.Verification) change {
+		return func(o *status.Observed) { o.Stream.Spec.Logs.Verification = v }
+	}
+	const evidence = "/var/lib/certstream/state/evidence/mammoth-ab12cd34/20261121T110000.000000000Z.json"
+	var many []observe.Log
+	for i, kind := range []string{"two_roots", "fork", "rollback", "wrong_entry", "final_head", "unexplained", "fork"} {
+		many = append(many, lying(fmt.Sprintf("Liar %d", i), kind, time.Duration(i)*time.Hour, ""))
+	}
+	return []phaseOfLife{
+		phase("a log lies", "LogsConsistent=False/LogMisbehaved", logs(lying("Mammoth 2026h1", "two_roots", time.Hour, evidence))),
+		phase("many logs lie", "LogsConsistent=False/LogMisbehaved", logs(many...)),
+		phase("a log lied before verification was switched off", "LogsConsistent=False/LogMisbehaved", verification("Off"),
+			logs(lying("Mammoth 2026h1", "fork", time.Hour, evidence))),
+		phase("verification is off", "LogsConsistent=Unknown/VerificationOff", verification("Off")),
+		phase("heads alone are verified", "", verification("Consistency")),
+		phase("one log without a key", "", logs(unverified("Mine"))),
+		phase("logs without keys", "LogsConsistent=Unknown/Unverified", reported(func(r *observe.Report) { r.Logs = []observe.Log{unverified("Mine")} })),
+		phase("disk full", "Retaining=False/DiskFull", kept(func(r *observe.Retention) { r.Failing, r.Full = true, true })),
+		phase("disk failing", "Retaining=False/RetentionFailing", kept(func(r *observe.Retention) { r.Failing = true })),
+		phase("a segment set aside", "Retaining=False/SegmentsCorrupt", kept(func(r *observe.Retention) { r.Aside = 1 })),
+		phase("segments set aside", "Retaining=False/SegmentsCorrupt", kept(func(r *observe.Retention) { r.Aside = 3 })),
+		phase("a volume too small", "Retaining=False/VolumeTooSmall", func(o *status.Observed) {
+			o.Claim.Status.Capacity[corev1.ResourceStorage] = resource.MustParse("64Mi")
+			o.Report.Retention = nil
+		}),
+		phase("keeps nothing yet", "", reported(func(r *observe.Report) { r.Retention = nil })),
+		phase("nothing is to be kept", "", func(o *status.Observed) {
+			o.Stream.Spec.State.Retention.Enabled = new(false)
+			o.Report.Retention = nil
+		}),
+	}
+}
+
+// short is the conditions in their order, without good news that every phase has, and without what the last two can only say of a
+// pod that answers.
 func short(conditions []metav1.Condition) string {
 	var all []string
 	for _, c := range conditions {
-		if c.Reason != v1alpha1.ReasonNoWarnings && c.Reason != v1alpha1.ReasonMonitorCreated {
+		ofPod := c.Type == v1alpha1.ConditionLogsConsistent || c.Type == v1alpha1.ConditionRetaining
+		isEcho := c.Reason == v1alpha1.ReasonStarting || c.Reason == v1alpha1.ReasonNoPod || c.Reason == v1alpha1.ReasonStatusUnreadable
+		if c.Reason != v1alpha1.ReasonNoWarnings && c.Reason != v1alpha1.ReasonMonitorCreated && !(ofPod && (c.Status == metav1.ConditionTrue || isEcho)) {
 			all = append(all, fmt.Sprintf("%s=%s/%s", c.Type, c.Status, c.Reason))
 		}
 	}

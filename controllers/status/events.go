@@ -1,6 +1,8 @@
 package status
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,7 +20,8 @@ func Events(before, after v1alpha1.CertStreamStatus) []Event {
 	told := make(map[Event]bool)
 	for i := range after.Conditions {
 		c := &after.Conditions[i]
-		if !worthTelling(meta.FindStatusCondition(before.Conditions, c.Type), c) {
+		isCaught := c.Reason == v1alpha1.ReasonLogMisbehaved && anotherCaught(before, after)
+		if !isCaught && !worthTelling(meta.FindStatusCondition(before.Conditions, c.Type), c) {
 			continue
 		}
 		e := Event{Type: EventType(c.Reason), Reason: c.Reason, Message: c.Message}
@@ -44,9 +47,27 @@ func Events(before, after v1alpha1.CertStreamStatus) []Event {
 	return all
 }
 
+// anotherCaught says whether a log has lied that was not known to have.
+func anotherCaught(before, after v1alpha1.CertStreamStatus) bool {
+	if before.Figures == nil || after.Figures == nil {
+		return false
+	}
+	known := before.Figures.Logs.Misbehaviour
+	return slices.ContainsFunc(after.Figures.Logs.Misbehaviour, func(m v1alpha1.LogMisbehaviour) bool {
+		return !slices.ContainsFunc(known, func(k v1alpha1.LogMisbehaviour) bool { return k.Name == m.Name && k.Kind == m.Kind })
+	})
+}
+
+// isPromise says whether a condition is about what is found in the stream, and not about the stream's coming up.
+func isPromise(kind string) bool {
+	return kind == v1alpha1.ConditionLogsConsistent || kind == v1alpha1.ConditionRetaining
+}
+
 func worthTelling(before, c *metav1.Condition) bool {
 	isSeen := seen(before)
 	switch {
+	case isPromise(c.Type) && c.Status == metav1.ConditionTrue && isSeen && before.Status == metav1.ConditionUnknown:
+		return false // as expected
 	case isSeen && before.Status == c.Status && before.Reason == c.Reason:
 		return false
 	case c.Type == v1alpha1.ConditionReconciling: // Ready says the same
@@ -72,6 +93,10 @@ func action(kind string) string {
 		return "Reload"
 	case v1alpha1.ConditionIngesting:
 		return "Ingest"
+	case v1alpha1.ConditionLogsConsistent:
+		return "Verify"
+	case v1alpha1.ConditionRetaining:
+		return "Retain"
 	case v1alpha1.ConditionNoWarnings:
 		return "Advise"
 	case v1alpha1.ConditionMonitored:
@@ -92,7 +117,8 @@ func EventType(reason string) string {
 		v1alpha1.ReasonPending, v1alpha1.ReasonPodPending, v1alpha1.ReasonPodNotReady, v1alpha1.ReasonPodStopping, v1alpha1.ReasonNoPod,
 		v1alpha1.ReasonReloadPending, v1alpha1.ReasonRestartPending, v1alpha1.ReasonStarting,
 		v1alpha1.ReasonVolumeResizing, v1alpha1.ReasonVolumePending, v1alpha1.ReasonCertificatePending,
-		v1alpha1.ReasonLogsLagging:
+		v1alpha1.ReasonLogsLagging, v1alpha1.ReasonLogsConsistent, v1alpha1.ReasonVerificationOff, v1alpha1.ReasonUnverified,
+		v1alpha1.ReasonRetaining:
 		return corev1.EventTypeNormal
 	}
 	return corev1.EventTypeWarning

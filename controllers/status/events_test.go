@@ -18,6 +18,9 @@ func TestEvents(t *testing.T) {
 	crash := unready(waiting("CrashLoopBackOff", ""), crashed(3, 1, "Error", ""))
 	unread := reported(func(r *observe.Report) { r.Err = observe.TimedOut })
 	someFail := reported(func(r *observe.Report) { r.Logs = append(r.Logs, failing("a", "tls")) })
+	lies := reported(func(r *observe.Report) { r.Logs = append(r.Logs, lying("a", "fork", time.Hour, "")) })
+	otherLies := reported(func(r *observe.Report) { r.Logs = append(r.Logs, lying("b", "fork", time.Minute, "")) })
+	full := reported(func(r *observe.Report) { r.Retention.Failing, r.Retention.Full = true, true })
 	for name, c := range map[string]struct {
 		before, after *status.Observed
 		want          []string
@@ -39,6 +42,15 @@ func TestEvents(t *testing.T) {
 		"suspended":         {at(), at(suspend), []string{"Normal Suspended Suspend"}},
 		"resumed":           {at(suspend), at(), []string{"Normal Resumed Suspend"}},
 		"rollout":           {at(), at(successor), []string{"Normal Progressing Reconcile"}},
+		"a log lies":        {at(), at(lies), []string{"Warning LogMisbehaved Verify"}},
+		"another lies":      {at(lies), at(lies, otherLies), []string{"Warning LogMisbehaved Verify"}},
+		"it lies as before": {at(lies), at(lies), nil},
+		"a mark is lifted":  {at(lies), at(), []string{"Normal LogsConsistent Verify"}},
+		"one of two is":     {at(lies, otherLies), at(lies), nil},
+		"a liar restarts":   {at(lies, unready(runningFor(time.Second))), at(lies), []string{"Normal Ready Reconcile", "Normal PodReady Reconcile", "Normal Reloaded Reload", "Normal LogsFollowed Ingest", "Warning LogMisbehaved Verify"}},
+		"disk full":         {at(), at(full), []string{"Warning DiskFull Retain"}},
+		"room again":        {at(full), at(), []string{"Normal Retaining Retain"}},
+		"a bad segment":     {at(), at(reported(func(r *observe.Report) { r.Retention.Aside = 1 })), []string{"Warning SegmentsCorrupt Retain"}},
 		"monitor gone":      {at(), at(func(o *status.Observed) { o.Monitor = status.MonitorCRDMissing }), []string{"Normal CRDMissing Monitor"}},
 	} {
 		var before v1alpha1.CertStreamStatus

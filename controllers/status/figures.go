@@ -30,11 +30,15 @@ func FiguresOf(r observe.Report) v1alpha1.Figures {
 		ObservedTime:     metav1.NewTime(r.At.Truncate(time.Second)),
 		EntriesPerSecond: int64(math.Ceil(r.EntriesPerSecond)),
 		Clients:          r.Clients,
+		Retention:        retentionOf(r.Retention),
 	}
 	var worst []observe.Log
 	lag := 0.0
 	for _, l := range r.Logs {
 		f.Logs.Followed++
+		if l.Unverified && l.Misbehaviour == nil {
+			f.Logs.Unverified++
+		}
 		switch {
 		case l.Failing:
 			f.Logs.Failing++
@@ -53,6 +57,39 @@ func FiguresOf(r observe.Report) v1alpha1.Figures {
 	}
 	f.Logs.Summary = fmt.Sprintf("%d/%d", f.Logs.Followed-f.Logs.Failing-f.Logs.Lagging, f.Logs.Followed)
 	f.Logs.Worst = worstOf(worst)
+	f.Logs.Misbehaved, f.Logs.Misbehaviour = caught(r.Logs)
+	return f
+}
+
+// caught are the logs that have lied: how many, and the first of them, those caught last before the others.
+func caught(logs []observe.Log) (count int32, first []v1alpha1.LogMisbehaviour) {
+	for _, l := range logs {
+		if m := l.Misbehaviour; m != nil {
+			first = append(first, v1alpha1.LogMisbehaviour{
+				Name: l.Name, Kind: m.Kind, Since: metav1.NewTime(m.Since.UTC().Truncate(time.Second)), Evidence: m.Evidence,
+			})
+		}
+	}
+	slices.SortFunc(first, func(a, b v1alpha1.LogMisbehaviour) int {
+		return cmp.Or(b.Since.Compare(a.Since.Time), strings.Compare(a.Name, b.Name))
+	})
+	return int32(len(first)), first[:min(len(first), maxWorst)]
+}
+
+func retentionOf(r *observe.Retention) *v1alpha1.RetentionFigures {
+	if r == nil {
+		return nil
+	}
+	f := &v1alpha1.RetentionFigures{
+		Seconds: int64(math.Round(r.Seconds)), Bytes: r.Bytes, MaxBytes: r.MaxBytes, CorruptSegments: r.Aside,
+	}
+	f.Span = span(f.Seconds)
+	switch {
+	case r.Full:
+		f.Problem = v1alpha1.ReasonDiskFull
+	case r.Failing:
+		f.Problem = v1alpha1.ReasonRetentionFailing
+	}
 	return f
 }
 
@@ -117,7 +154,7 @@ func (v *view) published() *v1alpha1.Figures {
 		return before.DeepCopy()
 	}
 	now := FiguresOf(*v.report)
-	if before == nil || turned(before.Logs, now.Logs) || Significant(*before, now) && isOld(before, v.Now) {
+	if before == nil || turned(*before, now) || Significant(*before, now) && isOld(before, v.Now) {
 		return &now
 	}
 	return before.DeepCopy()

@@ -33,6 +33,7 @@ func stream() *v1alpha1.CertStream {
 	return &v1alpha1.CertStream{
 		ObjectMeta: metav1.ObjectMeta{Name: "main", Namespace: "ct", Generation: 3, UID: "stream"},
 		Spec: v1alpha1.CertStreamSpec{
+			Logs: v1alpha1.LogsSpec{Verification: v1alpha1.VerificationFull},
 			Protocols: v1alpha1.ProtocolsSpec{
 				Port:      8080,
 				WebSocket: v1alpha1.WebSocketSpec{Enabled: yes(), LitePath: "/", FullPath: "/full-stream", DomainsOnlyPath: "/domains-only"},
@@ -95,12 +96,26 @@ func readyPod() corev1.Pod {
 func goodReport() *observe.Report {
 	return &observe.Report{
 		PodUID: "pod", At: noon, Version: "1.0.0", ConfigHash: "wanted", EntriesPerSecond: 311.2, Clients: 12,
-		Logs: []observe.Log{following("Argon 2026h1", 3), following("Nimbus 2026", 4), following("Sphinx 2026h2", 2)},
+		Logs:      []observe.Log{following("Argon 2026h1", 3), following("Nimbus 2026", 4), following("Sphinx 2026h2", 2)},
+		Retention: &observe.Retention{Bytes: 1 << 30, MaxBytes: 2457 << 20, Seconds: 5 * 3600},
 	}
 }
 
 func following(name string, lag float64) observe.Log {
 	return observe.Log{Name: name, State: "following", Status: "healthy", LagSeconds: lag, LagEntries: uint64(100 * lag)}
+}
+
+// lying is a log that was caught, and goes on.
+func lying(name, kind string, since time.Duration, evidence string) observe.Log {
+	l := following(name, 1)
+	l.Status, l.Misbehaviour = "unhealthy", &observe.Misbehaviour{Kind: kind, Since: noon.Add(-since), Evidence: evidence}
+	return l
+}
+
+func unverified(name string) observe.Log {
+	l := following(name, 1)
+	l.Status, l.Unverified = "degraded", true
+	return l
 }
 
 func failing(name, kind string) observe.Log {

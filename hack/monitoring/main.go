@@ -49,7 +49,7 @@ func run(args []string) error {
 
 // files are rule files by name.
 func files(namespace, name string) (map[string][]any, error) {
-	stream, err := build.RuleGroups(namespace, name, "certstream-"+name, runbooks)
+	rules, err := build.ParseRules()
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func files(namespace, name string) (map[string][]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string][]any{"rules.yaml": stream, "operator.yaml": operator, "dashboard.yaml": dashboard}, nil
+	return map[string][]any{"rules.yaml": rules.Groups(namespace, name, "certstream-"+name, runbooks), "operator.yaml": operator, "dashboard.yaml": dashboard}, nil
 }
 
 func render(dir string) error {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -126,8 +128,11 @@ type SegmentStats struct {
 	Oldest time.Time
 	// After is the offset after which entries are kept, UpTo the last one.
 	After, UpTo uint64
-	// Error is why nothing is written at present.
+	// Aside is how many of the segments could not be read and were set aside: holes in what is kept.
+	Aside int
+	// Error is why nothing is written at present, Full that it is for want of room.
 	Error  string
+	Full   bool
 	Totals SegmentTotals
 }
 
@@ -202,6 +207,7 @@ func (s *Segments) Stats() SegmentStats {
 	for _, seg := range s.list {
 		stats.Bytes += seg.size
 		if seg.aside {
+			stats.Aside++
 			continue
 		}
 		stats.Segments++
@@ -212,6 +218,7 @@ func (s *Segments) Stats() SegmentStats {
 	}
 	if s.failure != nil {
 		stats.Error = s.failure.Error()
+		stats.Full = errors.Is(s.failure, errNoRoom) || errors.Is(s.failure, syscall.ENOSPC) || errors.Is(s.failure, syscall.EDQUOT)
 	}
 	return stats
 }

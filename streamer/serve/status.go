@@ -68,8 +68,11 @@ type RetentionStatus struct {
 	// CorruptSegments could not be read and were set aside, MissedEntries were not kept: since the start of the process.
 	CorruptSegments uint64 `json:"corrupt_segments"`
 	MissedEntries   uint64 `json:"missed_entries"`
-	// LastError is why entries cannot be kept at present.
+	// AsideSegments are those that were set aside and would else be kept, in this run or an earlier one: holes in what can be resumed.
+	AsideSegments int `json:"aside_segments"`
+	// LastError is why entries cannot be kept at present, Full that it is for want of room.
 	LastError string `json:"last_error,omitempty"`
+	Full      bool   `json:"full,omitempty"`
 }
 
 // LogListStatus is where the logs come from.

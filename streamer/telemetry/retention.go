@@ -5,8 +5,8 @@ import "github.com/prometheus/client_golang/prometheus"
 // Retention are the metrics of what is kept on disk, read when scraped.
 type Retention struct {
 	// Bytes, MaxBytes, Segments, Entries and Seconds, the age of the oldest entry, describe what is kept; Failing is 1 while
-	// nothing can be written.
-	Bytes, MaxBytes, Segments, Entries, Seconds, Failing func() float64
+	// nothing can be written, Full while that is for want of room. Aside are segments that were set aside and would else be kept.
+	Bytes, MaxBytes, Segments, Entries, Seconds, Failing, Full, Aside func() float64
 	// Corrupt counts segments set aside, Missed entries that were not kept, Errors failures of the disk.
 	Corrupt, Missed, Errors func() float64
 }
@@ -23,6 +23,8 @@ func (t Retention) Register(r prometheus.Registerer) {
 		{"certstream_retention_entries", "Entries kept on disk.", t.Entries},
 		{"certstream_retention_seconds", "Age of the oldest entry kept on disk.", t.Seconds},
 		{"certstream_retention_failing", "1 while entries cannot be kept on disk, 0 otherwise.", t.Failing},
+		{"certstream_retention_full", "1 while entries cannot be kept because the volume is full, 0 otherwise.", t.Full},
+		{"certstream_retention_aside_segments", "Segment files set aside that would else be kept, over restarts too: holes.", t.Aside},
 	} {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: m.name, Help: m.help}, m.value))
 	}

@@ -32,6 +32,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.CustomLogApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DashboardSpec"):
 		return &apiv1alpha1.DashboardSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DedupSpec"):
+		return &apiv1alpha1.DedupSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Endpoint"):
 		return &apiv1alpha1.EndpointApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EndpointsStatus"):
@@ -54,6 +56,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.LogFiguresApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LogListSpec"):
 		return &apiv1alpha1.LogListSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("LogMisbehaviour"):
+		return &apiv1alpha1.LogMisbehaviourApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LogProblem"):
 		return &apiv1alpha1.LogProblemApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LogSelection"):
@@ -76,6 +80,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ProxySpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RateLimit"):
 		return &apiv1alpha1.RateLimitApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RetentionFigures"):
+		return &apiv1alpha1.RetentionFiguresApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RetentionSpec"):
+		return &apiv1alpha1.RetentionSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretKeyReference"):
 		return &apiv1alpha1.SecretKeyReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceSpec"):

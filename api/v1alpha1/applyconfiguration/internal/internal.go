@@ -223,6 +223,19 @@ var schemaYAML = typed.YAMLObject(`types:
             scalar: string
       default:
         grafana_dashboard: "1"
+- name: com.github.certstream-operator.certstream-operator.api.v1alpha1.DedupSpec
+  map:
+    fields:
+    - name: default
+      type:
+        list:
+          elementType:
+            namedType: com.github.certstream-operator.certstream-operator.api.v1alpha1.StreamKind
+          elementRelationship: associative
+    - name: memory
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
+      default: 32Mi
 - name: com.github.certstream-operator.certstream-operator.api.v1alpha1.Endpoint
   map:
     fields:
@@ -271,6 +284,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: rate
       type:
         scalar: string
+    - name: retention
+      type:
+        namedType: com.github.certstream-operator.certstream-operator.api.v1alpha1.RetentionFigures
 - name: com.github.certstream-operator.certstream-operator.api.v1alpha1.FilterLimits
   map:
     fields:
@@ -414,9 +430,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: lagging
       type:
         scalar: numeric
+    - name: misbehaved
+      type:
+        scalar: numeric
+    - name: misbehaviour
+      type:
+        list:
+          elementType:
+            namedType: com.github.certstream-operator.certstream-operator.api.v1alpha1.LogMisbehaviour
+          elementRelationship: atomic
     - name: summary
       type:
         scalar: string
+    - name: unverified
+      type:
+        scalar: numeric
     - name: worst
       type:
         list:
@@ -444,6 +472,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: url
       type:
         scalar: string
+- name: com.github.certstream-operator.certstream-operator.api.v1alpha1.LogMisbehaviour
+  map:
+    fields:
+    - name: evidence
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: since
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.certstream-operator.certstream-operator.api.v1alpha1.LogProblem
   map:
     fields:
@@ -572,6 +615,10 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: head
+    - name: verification
+      type:
+        namedType: com.github.certstream-operator.certstream-operator.api.v1alpha1.Verification
+      default: Full
 - name: com.github.certstream-operator.certstream-operator.api.v1alpha1.MonitorKind
   scalar: string
 - name: com.github.certstream-operator.certstream-operator.api.v1alpha1.MonitoringSpec
@@ -795,6 +842,43 @@ var schemaYAML = typed.YAMLObject(`types:
       default: 10
 - name: com.github.certstream-operator.certstream-operator.api.v1alpha1.ReclaimPolicy
   scalar: string
+- name: com.github.certstream-operator.certstream-operator.api.v1alpha1.RetentionFigures
+  map:
+    fields:
+    - name: bytes
+      type:
+        scalar: numeric
+    - name: corruptSegments
+      type:
+        scalar: numeric
+    - name: maxBytes
+      type:
+        scalar: numeric
+    - name: problem
+      type:
+        scalar: string
+    - name: seconds
+      type:
+        scalar: numeric
+    - name: span
+      type:
+        scalar: string
+- name: com.github.certstream-operator.certstream-operator.api.v1alpha1.RetentionSpec
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+      default: true
+    - name: maxAge
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: maxBytes
+      type:
+        namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
+    - name: percent
+      type:
+        scalar: numeric
 - name: com.github.certstream-operator.certstream-operator.api.v1alpha1.SSESpec
   map:
     fields:
@@ -876,6 +960,10 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.certstream-operator.certstream-operator.api.v1alpha1.StateRecovery
       default: Fail
+    - name: retention
+      type:
+        namedType: com.github.certstream-operator.certstream-operator.api.v1alpha1.RetentionSpec
+      default: {}
     - name: type
       type:
         namedType: com.github.certstream-operator.certstream-operator.api.v1alpha1.StateType
@@ -886,9 +974,15 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
 - name: com.github.certstream-operator.certstream-operator.api.v1alpha1.StateType
   scalar: string
+- name: com.github.certstream-operator.certstream-operator.api.v1alpha1.StreamKind
+  scalar: string
 - name: com.github.certstream-operator.certstream-operator.api.v1alpha1.StreamsSpec
   map:
     fields:
+    - name: dedup
+      type:
+        namedType: com.github.certstream-operator.certstream-operator.api.v1alpha1.DedupSpec
+      default: {}
     - name: domainsOnly
       type:
         scalar: boolean
@@ -939,6 +1033,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: secretName
       type:
         scalar: string
+- name: com.github.certstream-operator.certstream-operator.api.v1alpha1.Verification
+  scalar: string
 - name: com.github.certstream-operator.certstream-operator.api.v1alpha1.VolumeSpec
   map:
     fields:

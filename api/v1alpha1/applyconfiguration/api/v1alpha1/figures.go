@@ -25,6 +25,8 @@ type FiguresApplyConfiguration struct {
 	Lag *string `json:"lag,omitempty"`
 	// Connected clients.
 	Clients *int64 `json:"clients,omitempty"`
+	// Entries kept on the volume; absent while none are kept.
+	Retention *RetentionFiguresApplyConfiguration `json:"retention,omitempty"`
 }
 
 // FiguresApplyConfiguration constructs a declarative configuration of the Figures type for use with
@@ -86,5 +88,13 @@ func (b *FiguresApplyConfiguration) WithLag(value string) *FiguresApplyConfigura
 // If called multiple times, the Clients field is set to the value of the last call.
 func (b *FiguresApplyConfiguration) WithClients(value int64) *FiguresApplyConfiguration {
 	b.Clients = &value
+	return b
+}
+
+// WithRetention sets the Retention field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Retention field is set to the value of the last call.
+func (b *FiguresApplyConfiguration) WithRetention(value *RetentionFiguresApplyConfiguration) *FiguresApplyConfiguration {
+	b.Retention = value
 	return b
 }

@@ -13,6 +13,12 @@ type LogFiguresApplyConfiguration struct {
 	Lagging *int32 `json:"lagging,omitempty"`
 	// Logs that do not answer, or whose answers are refused.
 	Failing *int32 `json:"failing,omitempty"`
+	// Logs whose entries are sent without verification, though it is on: most have no key in spec.logs.custom.
+	Unverified *int32 `json:"unverified,omitempty"`
+	// Logs that are marked as ones that have lied.
+	Misbehaved *int32 `json:"misbehaved,omitempty"`
+	// What they did, at most five.
+	Misbehaviour []LogMisbehaviourApplyConfiguration `json:"misbehaviour,omitempty"`
 	// Logs that keep up, of those followed.
 	Summary *string `json:"summary,omitempty"`
 	// The worst of those that fail or lag, at most five.
@@ -46,6 +52,35 @@ func (b *LogFiguresApplyConfiguration) WithLagging(value int32) *LogFiguresApply
 // If called multiple times, the Failing field is set to the value of the last call.
 func (b *LogFiguresApplyConfiguration) WithFailing(value int32) *LogFiguresApplyConfiguration {
 	b.Failing = &value
+	return b
+}
+
+// WithUnverified sets the Unverified field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Unverified field is set to the value of the last call.
+func (b *LogFiguresApplyConfiguration) WithUnverified(value int32) *LogFiguresApplyConfiguration {
+	b.Unverified = &value
+	return b
+}
+
+// WithMisbehaved sets the Misbehaved field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Misbehaved field is set to the value of the last call.
+func (b *LogFiguresApplyConfiguration) WithMisbehaved(value int32) *LogFiguresApplyConfiguration {
+	b.Misbehaved = &value
+	return b
+}
+
+// WithMisbehaviour adds the given value to the Misbehaviour field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Misbehaviour field.
+func (b *LogFiguresApplyConfiguration) WithMisbehaviour(values ...*LogMisbehaviourApplyConfiguration) *LogFiguresApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithMisbehaviour")
+		}
+		b.Misbehaviour = append(b.Misbehaviour, *values[i])
+	}
 	return b
 }
 

@@ -3,6 +3,7 @@
 package v1alpha1
 
 import (
+	apiv1alpha1 "github.com/certstream-operator/certstream-operator/api/v1alpha1"
 	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -32,6 +33,10 @@ type LogsSpecApplyConfiguration struct {
 	// E-mail address or URL by which the operators of logs can reach you; it is sent in the User-Agent. Some slow down clients
 	// without one. Restart.
 	Contact *string `json:"contact,omitempty"`
+	// How much of what logs send is checked. `Full`: that every entry is in the tree that the log signed, and that the log signed
+	// one history only. `Consistency`: that each tree head continues the one before, but no entries. `Off`: signatures alone. A
+	// log that is caught shows in the condition `LogsConsistent`; its entries go on. Live.
+	Verification *apiv1alpha1.Verification `json:"verification,omitempty"`
 	// How politely logs are read. Live.
 	Pacing *PacingSpecApplyConfiguration `json:"pacing,omitempty"`
 	// HTTP proxy to reach logs and lists through. Restart.
@@ -117,6 +122,14 @@ func (b *LogsSpecApplyConfiguration) WithCatchUpRate(value int32) *LogsSpecApply
 // If called multiple times, the Contact field is set to the value of the last call.
 func (b *LogsSpecApplyConfiguration) WithContact(value string) *LogsSpecApplyConfiguration {
 	b.Contact = &value
+	return b
+}
+
+// WithVerification sets the Verification field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Verification field is set to the value of the last call.
+func (b *LogsSpecApplyConfiguration) WithVerification(value apiv1alpha1.Verification) *LogsSpecApplyConfiguration {
+	b.Verification = &value
 	return b
 }
 

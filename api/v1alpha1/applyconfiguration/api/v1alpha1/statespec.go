@@ -20,6 +20,9 @@ type StateSpecApplyConfiguration struct {
 	Volume *VolumeSpecApplyConfiguration `json:"volume,omitempty"`
 	// The claim to use for type `ExistingClaim`. It is never changed or deleted. Restart.
 	ClaimName *string `json:"claimName,omitempty"`
+	// Entries kept on the volume for clients that come back when memory no longer has what they missed. With type `None` nothing
+	// is kept.
+	Retention *RetentionSpecApplyConfiguration `json:"retention,omitempty"`
 	// Time between checkpoints, which is what a crash repeats at most: 100ms to 10m. Restart.
 	CheckpointInterval *v1.Duration `json:"checkpointInterval,omitempty"`
 	// When no checkpoint on the volume can be read: `Fail` stops with an error, `Fresh` begins at the logs' heads. Restart.
@@ -53,6 +56,14 @@ func (b *StateSpecApplyConfiguration) WithVolume(value *VolumeSpecApplyConfigura
 // If called multiple times, the ClaimName field is set to the value of the last call.
 func (b *StateSpecApplyConfiguration) WithClaimName(value string) *StateSpecApplyConfiguration {
 	b.ClaimName = &value
+	return b
+}
+
+// WithRetention sets the Retention field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Retention field is set to the value of the last call.
+func (b *StateSpecApplyConfiguration) WithRetention(value *RetentionSpecApplyConfiguration) *StateSpecApplyConfiguration {
+	b.Retention = value
 	return b
 }
 

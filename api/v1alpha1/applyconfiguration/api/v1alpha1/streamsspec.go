@@ -13,6 +13,9 @@ type StreamsSpecApplyConfiguration struct {
 	Lite *bool `json:"lite,omitempty"`
 	// Names alone.
 	DomainsOnly *bool `json:"domainsOnly,omitempty"`
+	// Who gets each certificate once only, though several logs publish it, and its precertificate before. A copy is left out only
+	// where the client has been sent, or can still resume from, an earlier one. Live.
+	Dedup *DedupSpecApplyConfiguration `json:"dedup,omitempty"`
 }
 
 // StreamsSpecApplyConfiguration constructs a declarative configuration of the StreamsSpec type for use with
@@ -42,5 +45,13 @@ func (b *StreamsSpecApplyConfiguration) WithLite(value bool) *StreamsSpecApplyCo
 // If called multiple times, the DomainsOnly field is set to the value of the last call.
 func (b *StreamsSpecApplyConfiguration) WithDomainsOnly(value bool) *StreamsSpecApplyConfiguration {
 	b.DomainsOnly = &value
+	return b
+}
+
+// WithDedup sets the Dedup field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Dedup field is set to the value of the last call.
+func (b *StreamsSpecApplyConfiguration) WithDedup(value *DedupSpecApplyConfiguration) *StreamsSpecApplyConfiguration {
+	b.Dedup = value
 	return b
 }
