@@ -18,19 +18,27 @@ import (
 	"github.com/certstream-operator/certstream-operator/streamer/loglist"
 )
 
-// network reaches logs and log lists. Logs share connections, except those of operators whose limits count per connection.
+// network reaches logs and log lists. The logs of one operator share connections: a log that breaks its own, and so has the idle
+// ones closed, costs other operators no handshake.
 type network struct {
 	agent    string
 	options  ctlog.TransportOptions
-	standard *http.Client
+	standard *http.Client // for log lists
 
-	mu    sync.Mutex
-	http1 *http.Client
+	mu        sync.Mutex
+	operators map[connections]*http.Client
+}
+
+// connections tell those of one operator and protocol from others.
+type connections struct {
+	operator string
+	http1    bool
 }
 
 func newNetwork(c *config.Config, version string, logger *slog.Logger) (*network, error) {
 	n := &network{
-		agent: userAgent(version, c.Network.UserAgentContact),
+		operators: map[connections]*http.Client{},
+		agent:     userAgent(version, c.Network.UserAgentContact),
 		options: ctlog.TransportOptions{
 			Proxy:              c.Network.Proxy.Reveal(),
 			CABundle:           c.Network.CABundle,
@@ -49,28 +57,29 @@ func newNetwork(c *config.Config, version string, logger *slog.Logger) (*network
 }
 
 // client is for one operator's logs.
-func (n *network) client(http1 bool) (*http.Client, error) {
-	if !http1 {
-		return n.standard, nil
-	}
+func (n *network) client(operator string, http1 bool) (*http.Client, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.http1 == nil {
-		options := n.options
-		options.HTTP1 = true
-		transport, err := ctlog.NewTransport(options)
-		if err != nil {
-			return nil, fmt.Errorf("network: %w", err)
-		}
-		n.http1 = &http.Client{Transport: transport}
+	key := connections{strings.ToLower(operator), http1}
+	if c := n.operators[key]; c != nil {
+		return c, nil
 	}
-	return n.http1, nil
+	options := n.options
+	options.HTTP1 = http1
+	transport, err := ctlog.NewTransport(options)
+	if err != nil {
+		return nil, fmt.Errorf("network: %w", err)
+	}
+	n.operators[key] = &http.Client{Transport: transport}
+	return n.operators[key], nil
 }
 
 func (n *network) close() {
 	n.standard.CloseIdleConnections()
-	if n.http1 != nil {
-		n.http1.CloseIdleConnections()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, c := range n.operators {
+		c.CloseIdleConnections()
 	}
 }
 
@@ -139,7 +148,7 @@ func operator(c *config.Config, name string) config.Operator {
 // open makes a log's client.
 func (n *network) open(c *config.Config, l loglist.Log, hooks ctlog.Hooks) (ctlog.Log, error) {
 	special := operator(c, l.Operator)
-	client, err := n.client(special.HTTP1)
+	client, err := n.client(l.Operator, special.HTTP1)
 	if err != nil {
 		return nil, err
 	}

@@ -82,7 +82,9 @@ func (v *view) getEntries(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(v.entriesJSON(start, v.cut(start, end)))
+	end = v.cut(start, end)
+	v.Stats.served(GetEntries, end-start)
+	_, _ = w.Write(v.entriesJSON(start, end))
 }
 
 // cut is where a get-entries answer ends: as CTFE does it, aligned answers end at a multiple of the maximum.

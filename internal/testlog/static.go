@@ -80,6 +80,7 @@ func (v *view) getTile(w http.ResponseWriter, r *http.Request, path string) {
 		_, _ = w.Write(v.hashTile(t))
 		return
 	}
+	v.Stats.served(kind("tile/"+path), t.width)
 	if v.o.PlainTiles {
 		_, _ = w.Write(v.dataTile(t))
 		return

@@ -2,14 +2,19 @@ package testlog
 
 import (
 	"net/http"
+	"regexp"
+	"strings"
 	"sync"
 )
 
 // Stats count what a log was asked, so that a test can assert politeness.
 type Stats struct {
-	mu    sync.Mutex
-	kinds map[string]KindStats
-	paths map[string]int
+	mu             sync.Mutex
+	kinds          map[string]KindStats
+	paths          map[string]int
+	inFlight, most int
+	anonymous      int
+	unpacked       int
 }
 
 // KindStats are the counts of one kind of request.
@@ -17,6 +22,8 @@ type KindStats struct {
 	// Requests were made, Errors answered with a status of 400 or more, Bytes sent as bodies.
 	Requests, Errors int
 	Bytes            int64
+	// Entries were in the answers.
+	Entries uint64
 }
 
 // Kind gives the counts of one kind of request.
@@ -24,6 +31,20 @@ func (s *Stats) Kind(kind string) KindStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.kinds[kind]
+}
+
+// AtOnce is the greatest number of requests that were being answered at the same time.
+func (s *Stats) AtOnce() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.most
+}
+
+// Rude counts requests without a contact in their User-Agent, as Skylight tells them, and those that did not accept gzip.
+func (s *Stats) Rude() (anonymous, unpacked int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.anonymous, s.unpacked
 }
 
 // Total is the number of all requests.
@@ -61,7 +82,7 @@ func (s *Stats) Repeated(of string) map[string]int {
 func (s *Stats) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.kinds, s.paths = nil, nil
+	s.kinds, s.paths, s.most, s.anonymous, s.unpacked = nil, nil, s.inFlight, 0, 0
 }
 
 func trimQuery(path string) string {
@@ -90,6 +111,14 @@ func (s *Stats) begin(kind string, r *http.Request) {
 	k := s.kinds[kind]
 	k.Requests++
 	s.kinds[kind] = k
+	s.inFlight++
+	s.most = max(s.most, s.inFlight)
+	if !contact.MatchString(r.UserAgent()) {
+		s.anonymous++
+	}
+	if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		s.unpacked++
+	}
 	if path := r.URL.RequestURI(); len(s.paths) < maxPaths || s.paths[path] > 0 {
 		s.paths[path]++
 	}
@@ -98,6 +127,7 @@ func (s *Stats) begin(kind string, r *http.Request) {
 func (s *Stats) end(kind string, w *countingWriter) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.inFlight--
 	k, ok := s.kinds[kind]
 	if !ok {
 		return // Reset since
@@ -107,6 +137,19 @@ func (s *Stats) end(kind string, w *countingWriter) {
 		k.Errors++
 	}
 	s.kinds[kind] = k
+}
+
+// contact is what Skylight takes for one.
+var contact = regexp.MustCompile(`@|https://|github\.com/`)
+
+// served counts entries in an answer.
+func (s *Stats) served(kind string, n uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k, ok := s.kinds[kind]; ok {
+		k.Entries += n
+		s.kinds[kind] = k
+	}
 }
 
 // countingWriter notes what is answered.

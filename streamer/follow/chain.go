@@ -305,4 +305,5 @@ func (f *follower) restoreChain(s LogState) {
 	f.compare(s.Head.head())
 	f.compare(first)
 	f.checkRollback(s.Head.head(), first)
+	f.showChain()
 }

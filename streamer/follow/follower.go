@@ -230,14 +230,15 @@ func (f *follower) reached(ctx context.Context) time.Duration {
 	return min(f.pollWait(s), max(time.Until(f.rewind.due), 0))
 }
 
-// pollWait is the time between two polls: the longer the log has not grown, the longer, and never just as long as another log's.
+// pollWait is the time between two polls: the longer the log has not grown, the longer, and never as long as another log's, so
+// that logs that were started together are not asked together for long.
 func (f *follower) pollWait(s *Settings) time.Duration {
-	wait := s.PollMin
-	for i := 0; i < f.idle && wait < s.PollMax; i++ {
+	wait, most := s.PollMin, s.PollMax/5*4
+	for i := 0; i < f.idle && wait < most; i++ {
 		wait += wait / 2
 	}
-	wait = min(wait, s.PollMax)
-	return wait - jitter(wait/10)
+	wait = min(wait, most)
+	return wait + jitter(wait/4)
 }
 
 // rest waits for the time to pass, or for news.

@@ -243,8 +243,8 @@ func TestPolls(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		stop()
 		idle := log.heads - growing
-		if growing < 28 || growing > 36 {
-			t.Errorf("%d polls in a minute of growth, want about 31", growing)
+		if growing < 24 || growing > 31 {
+			t.Errorf("%d polls in a minute of growth, want about 27", growing)
 		}
 		if idle < 20 || idle > 32 {
 			t.Errorf("%d polls in ten idle minutes, want about 26", idle)

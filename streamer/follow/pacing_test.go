@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -213,6 +215,122 @@ func TestCatchUpRate(t *testing.T) {
 		wg.Wait()
 		if rate := float64(ranges) * 256 / 100; rate < 450 || rate > 560 {
 			t.Errorf("%.0f entries/s of all backlogs, want 500", rate)
+		}
+	})
+}
+
+// TestPacerProperties lets logs of one operator ask in random patterns, with refusals in between, and holds over the whole time: no
+// window has more requests than the greatest rate allows and a burst; every log makes progress, in the order in which its requests
+// came; and no request goes out in a pause.
+func TestPacerProperties(t *testing.T) {
+	for range 20 {
+		seed := rand.Uint64()
+		synctest.Test(t, func(t *testing.T) { pacerProperties(t, rand.New(rand.NewPCG(seed, 1))) })
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
+func pacerProperties(t *testing.T, chance *rand.Rand) {
+	pace := Pace{Rate: 0.5 + 20*chance.Float64()}
+	pace.Max = pace.Rate * (1 + chance.Float64())
+	p := newPacer(pace)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	const logs = 6
+	var (
+		wg       sync.WaitGroup
+		mu       sync.Mutex
+		went     []time.Time
+		byLog    [logs]int
+		longest  time.Duration
+		inPauses int
+	)
+	for i := range logs {
+		own, parallel := rand.New(rand.NewPCG(chance.Uint64(), 2)), 1
+		if i == 0 {
+			parallel = 4 // has a backlog
+		}
+		for range parallel {
+			mine := rand.New(rand.NewPCG(own.Uint64(), 3))
+			wg.Go(func() {
+				for {
+					asked := time.Now()
+					if p.wait(ctx) != nil {
+						return
+					}
+					mu.Lock()
+					went, longest = append(went, time.Now()), max(longest, time.Since(asked))
+					byLog[i]++
+					if _, until := p.now(); until.After(time.Now()) {
+						inPauses++
+					}
+					mu.Unlock()
+					sleep(ctx, time.Duration(mine.Int64N(int64(300*time.Millisecond))))
+					o := ctlog.Outcome{}
+					if mine.IntN(200) == 0 {
+						o.Kind, o.RetryAfter = ctlog.RateLimited, time.Duration(mine.IntN(10))*time.Second
+					}
+					p.learn(o)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	for _, window := range []time.Duration{time.Second, 10 * time.Second, time.Minute} {
+		allowed := pace.Max*window.Seconds() + max(minBurst, pace.Max*burst) + 1
+		for from, to := 0, 0; from < len(went); from++ {
+			for to < len(went) && went[to].Sub(went[from]) < window {
+				to++
+			}
+			if n := float64(to - from); n > allowed {
+				t.Fatalf("%.0f requests in %v at %.1f to %.1f/s, want at most %.0f", n, window, pace.Rate, pace.Max, allowed)
+			}
+		}
+	}
+	least, most := slices.Min(byLog[1:]), slices.Max(byLog[1:])
+	if least == 0 || most > 2*least+10 {
+		t.Errorf("requests of the logs without a backlog: %d", byLog[1:])
+	}
+	if queue := time.Duration((logs + 3) / minRate * float64(time.Second)); longest > queue+time.Minute {
+		t.Errorf("a request waited for %v", longest)
+	}
+	if inPauses > 0 {
+		t.Errorf("%d requests in pauses", inPauses)
+	}
+}
+
+// TestPacerKeepsTheOrder holds that requests get their turn in the order in which they came, and that one which gives up holds up
+// nobody.
+func TestPacerKeepsTheOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(Pace{Rate: 1, Max: 1})
+		var mu sync.Mutex
+		var order []int
+		var wg sync.WaitGroup
+		for i := range 8 {
+			ctx, cancel := t.Context(), func() {}
+			if i == 3 {
+				ctx, cancel = context.WithTimeout(ctx, 1500*time.Millisecond)
+			}
+			wg.Go(func() {
+				defer cancel()
+				if p.wait(ctx) == nil {
+					mu.Lock()
+					order = append(order, i)
+					mu.Unlock()
+				}
+			})
+			synctest.Wait()
+		}
+		begin := time.Now()
+		wg.Wait()
+		if want := []int{0, 1, 2, 4, 5, 6, 7}; !slices.Equal(order, want) {
+			t.Errorf("the order is %v, want %v", order, want)
+		}
+		if took := time.Since(begin).Round(time.Second); took > 8*time.Second {
+			t.Errorf("eight requests at one a second took %v", took)
 		}
 	})
 }

@@ -52,6 +52,14 @@ type host struct {
 
 	mu      sync.Mutex
 	dialErr error
+	dialled int
+}
+
+// dials is how many connections were made.
+func (h *host) dials() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.dialled
 }
 
 func (h *host) setDialError(err error) {
@@ -81,6 +89,7 @@ func (h *host) dial() (net.Conn, error) {
 	if h.dialErr != nil {
 		return nil, h.dialErr
 	}
+	h.dialled++
 	client, server := net.Pipe()
 	h.conns <- server
 	return client, nil
