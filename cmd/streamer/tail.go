@@ -11,8 +11,9 @@ import (
 const tailHelp = `Tail shows a certstream in the terminal, from this server or any other certstream server.
 
 It reconnects by itself. Where the server sends cursors it resumes where it was, and
-says how much is missing when the server no longer has it. Filters are evaluated by
-the server; servers before this one ignore them.
+says how much is missing when the server no longer has it; where it sends none, tail
+says that something may be missing. Filters are evaluated by the server; for servers
+before this one, tail evaluates them. --json shows the cursors that --since takes.
 
 A bare address or ws:// and wss:// read over WebSocket, http:// and https:// over
 server-sent events, tcp:// and tls:// over raw TCP. The token may also be given in
@@ -23,7 +24,8 @@ const tailExamples = `  streamer tail                                         th
   streamer tail --suffix example.com --suffix example.org
   streamer tail --json --stream full | jq '.data.leaf_cert.subject // empty'
   streamer tail --domains | grep -i paypal
-  streamer tail --since 1x9k2-4711                      what came after that cursor`
+  streamer tail --since 1x9k2-4711                      what came after that cursor
+  streamer tail --since 15m --dedup                     the last quarter of an hour, each certificate once`
 
 func newTail() *cobra.Command {
 	var f tail.Flags

@@ -1,108 +1,63 @@
-// Package client reads a certstream: this project's streamer over WebSocket, SSE or raw TCP, and the certstream servers that
-// came before it over WebSocket. It reconnects by itself, and resumes by cursor where the server offers one.
+// Package client reads a certstream: this project's streamer over WebSocket, server-sent events or raw TCP, and the certstream
+// servers that came before it over WebSocket. It connects again by itself and goes on where it was.
 //
 //	c, err := client.New(client.Options{URL: "ws://127.0.0.1:8080", Stream: client.Domains})
+//	…
 //	for event, err := range c.Events(ctx) {
+//		if err != nil {
+//			return err // ctx ended, or the server refused for good
+//		}
 //		switch e := event.(type) {
 //		case *client.DomainNames:
 //			fmt.Println(e.Names)
 //		case *client.Gap:
-//			log.Printf("missed up to %d", e.Missed)
+//			log.Printf("missed %d: %s", e.Missed, e.Reason)
 //		}
+//		save(c.Cursor()) // what Options.Since takes after a restart of this program
 //	}
+//
+// # What comes, and what does not
+//
+// After a lost connection the client asks for what came after the last message that the loop got: no message is missing and
+// none comes twice, over a restart or a crash of the server too, as far as the server still holds what was missed. What it does
+// not hold comes as a *Gap, in its place in the stream. After a crash a server may read a few seconds of its logs again; those
+// entries come again under new cursors, and Certificate.ID tells them apart.
+//
+// Servers without cursors (CaliDog's, certstream-server-go, certstream-server-rust, LeakIX's go-certstream) cannot resume. The
+// client says so where it matters: with a *Gap of reason GapUnresumed after each reconnect. It evaluates the filter itself there.
+//
+// # A slow loop
+//
+// There is no queue and no goroutine between the socket and the loop: the next message is read when the loop asks for it. A loop
+// that is slow for a while finds what it missed in the kernel's socket buffers, then in the server's memory, then on its disk, and
+// goes on from there at its own pace. Only when it falls behind what the server holds does it get a *Gap. The client holds one
+// message at a time, of at most Options.MaxMessage bytes, and 64 KiB of buffers, however far it is behind. Who wants to
+// work on messages in parallel hands them to a bounded channel, and saves a cursor only when all up to it are done.
+//
+// # Which transport
+//
+// WebSocket (ws, wss) is the default: every certstream server has it, and its pings tell a dead path from a quiet stream.
+// SSE (http, https) passes proxies that let only plain HTTP through. Raw TCP (tcp, tls) has the least overhead, inside one's own
+// network. All three carry the same messages and cursors: one may resume on another.
 package client
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"iter"
-	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 )
 
-// Stream is a stream kind.
-type Stream string
-
-// The stream kinds. The zero value is whatever the URL's path says, lite for a bare address.
-const (
-	Full    Stream = "full"    // certificates with DER and chain
-	Lite    Stream = "lite"    // certificates without DER and chain
-	Domains Stream = "domains" // names only
-)
-
-// Options say what to read, and how.
-type Options struct {
-	// URL is the server's: ws:// or wss:// for WebSocket, http:// or https:// for SSE, tcp:// or tls:// for raw TCP. A path beside
-	// "/" is taken as it is; else Stream chooses it. An address without a scheme is a WebSocket's.
-	URL string
-	// Stream is the stream kind.
-	Stream Stream
-	// Filter narrows the stream, on servers that can.
-	Filter Filter
-	// Token is sent as a bearer token: in the header, or in the TCP stream's first line. TokenInQuery sends it as `?token=`, for
-	// servers or proxies that want it there.
-	Token        string
-	TokenInQuery bool
-	// TokenHeader is the HTTP header that carries the token, for servers that want it in another. Default: Authorization.
-	TokenHeader string
-	// Since is a cursor to resume after.
-	Since string
-	// TLS is for wss://, https:// and tls://. Default: the system's roots.
-	TLS *tls.Config
-	// Dial makes connections in place of a net.Dialer and of the environment's proxies, for servers behind a tunnel. It gets the
-	// URL's host and port.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// UserAgent names the program. Default: certstream-operator.
-	UserAgent string
-	// MinBackoff and MaxBackoff bound the wait between attempts: doubled each time, with jitter, and begun anew after a message.
-	// Defaults: 500 ms and 30 s.
-	MinBackoff, MaxBackoff time.Duration
-	// IdleTimeout is how long a connection may be without a sign of life before it is given up. WebSocket pings count.
-	// Default: 60 s.
-	IdleTimeout time.Duration
-}
-
-// Filter is a server-side filter. Within a field any value matches; all fields must match unless Any is set; exclusions win.
-type Filter struct {
-	// Suffix are names that match with all their subdomains.
-	Suffix []string
-	// Domain, Issuer, Source, ExcludeDomain and ExcludeIssuer are RE2 expressions: unanchored, case-insensitive.
-	Domain, Issuer, Source, ExcludeDomain, ExcludeIssuer []string
-	// Any matches when one of the fields does.
-	Any bool
-}
-
-// values are the filter's query parameters.
-func (f Filter) values() url.Values {
-	v := url.Values{}
-	for name, list := range map[string][]string{
-		"domain": f.Domain, "issuer": f.Issuer, "source": f.Source,
-		"exclude_domain": f.ExcludeDomain, "exclude_issuer": f.ExcludeIssuer,
-	} {
-		if len(list) > 0 {
-			v[name] = list
-		}
-	}
-	if len(f.Suffix) > 0 {
-		v.Set("suffix", strings.Join(f.Suffix, ","))
-	}
-	if f.Any {
-		v.Set("mode", "any")
-	}
-	return v
-}
-
 // Client reads one stream. It may be used by one goroutine at a time.
 type Client struct {
-	options Options
-	url     *url.URL
-	dial    func(ctx context.Context, since string) (transport, error)
-	cursor  string
+	options  Options
+	url      *url.URL
+	dial     func(ctx context.Context, since string) (transport, error)
+	filter   *predicate
+	position position
 }
 
 // transport is one connection.
@@ -119,12 +74,16 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch o.Stream {
-	case "", Full, Lite, Domains:
-	default:
-		return nil, fmt.Errorf("stream kind %q: want full, lite or domains", o.Stream)
+	if err := o.check(); err != nil {
+		return nil, err
 	}
-	c := &Client{options: o, url: u, cursor: o.Since}
+	c := &Client{options: o, url: u}
+	if c.position, err = parseSince(o.Since, time.Now()); err != nil {
+		return nil, err
+	}
+	if c.filter, err = o.Filter.compile(); err != nil {
+		return nil, err
+	}
 	switch u.Scheme {
 	case "ws", "wss":
 		c.dial = c.dialWebSocket
@@ -138,44 +97,13 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-func (o Options) withDefaults() Options {
-	if o.TokenHeader == "" {
-		o.TokenHeader = "Authorization"
-	}
-	if o.UserAgent == "" {
-		o.UserAgent = "certstream-operator"
-	}
-	if o.MinBackoff <= 0 {
-		o.MinBackoff = 500 * time.Millisecond
-	}
-	if o.MaxBackoff < o.MinBackoff {
-		o.MaxBackoff = max(30*time.Second, o.MinBackoff)
-	}
-	if o.IdleTimeout <= 0 {
-		o.IdleTimeout = time.Minute
-	}
-	return o
-}
-
-func parseURL(s string) (*url.URL, error) {
-	if !strings.Contains(s, "://") {
-		s = "ws://" + s
-	}
-	u, err := url.Parse(s)
-	if err != nil {
-		return nil, fmt.Errorf("URL: %w", err)
-	}
-	if u.Host == "" {
-		return nil, fmt.Errorf("URL %q names no host: want for example ws://127.0.0.1:8080", s)
-	}
-	return u, nil
-}
-
-// Cursor is the newest position that the server told, "" where it tells none: what Options.Since takes.
-func (c *Client) Cursor() string { return c.cursor }
+// Cursor is the position behind the newest event that the loop got, "" where the server tells none: what Options.Since takes.
+// Saved at the end of a loop's body it covers that event and all before it.
+func (c *Client) Cursor() string { return c.position.cursor }
 
 // Events yields what the server sends, decoded, and a *Reconnecting whenever the connection is lost. It goes on until ctx ends
-// or the loop is left. An error is the last thing it yields: ctx's, or a refusal that no second attempt would change.
+// or the loop is left; then the connection is closed, and another call goes on where this one stopped. An error is the last thing
+// it yields: ctx's, a *Refused or a *Closed that no second attempt would change, or ErrTooLong.
 func (c *Client) Events(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		for m, err := range c.Messages(ctx) {
@@ -194,21 +122,23 @@ func (c *Client) Events(ctx context.Context) iter.Seq2[Event, error] {
 func (c *Client) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		retry := backoff{min: c.options.MinBackoff, max: c.options.MaxBackoff}
-		for connected := false; ; {
+		for {
+			begun := time.Now()
 			done, served, err := c.session(ctx, yield)
-			if done {
+			switch {
+			case done:
 				return
-			}
-			if served {
-				connected = true
+			case ctx.Err() != nil:
+				yield(Message{}, ctx.Err())
+				return
+			case final(err, c.position.served):
+				yield(Message{}, err)
+				return
+			case served && time.Since(begun) >= steady*c.options.MinBackoff:
 				retry.reset()
 			}
-			if ctx.Err() != nil || final(err, connected) {
-				yield(Message{}, errors.Join(ctx.Err(), err))
-				return
-			}
 			wait := retry.next(err)
-			if !yield(Message{reconnecting: &Reconnecting{Err: err, After: wait}}, nil) {
+			if !yield(ownMessage(&Reconnecting{Err: err, After: wait}), nil) {
 				return
 			}
 			if !sleep(ctx, wait) {
@@ -221,7 +151,8 @@ func (c *Client) Messages(ctx context.Context) iter.Seq2[Message, error] {
 
 // session is one connection, from dialling to its end. done says that the consumer has had enough, served that a message came.
 func (c *Client) session(ctx context.Context, yield func(Message, error) bool) (done, served bool, err error) {
-	t, err := c.dial(ctx, c.cursor)
+	resuming := c.position.resuming()
+	t, err := c.dial(ctx, c.position.since(time.Now()))
 	if err != nil {
 		return false, false, err
 	}
@@ -229,25 +160,47 @@ func (c *Client) session(ctx context.Context, yield func(Message, error) bool) (
 	stop := context.AfterFunc(ctx, t.close)
 	defer stop()
 	for {
-		raw, err := t.next()
+		m, err := c.read(t, served)
 		if err != nil {
-			return false, served, fmt.Errorf("reading from %s: %w", c.url.Host, err)
-		}
-		m, err := parseMessage(raw)
-		if err != nil {
-			return false, served, fmt.Errorf("reading from %s: %w", c.url.Host, err)
-		}
-		if refusal := m.refusal(); refusal != nil {
-			return false, served, refusal
+			return false, served, err
 		}
 		served = true
-		if m.Cursor != "" {
-			c.cursor = m.Cursor
+		if resuming && m.tellsPosition() {
+			resuming = false
+			if m.Cursor == "" && !yield(ownMessage(&Gap{Reason: GapUnresumed, Missed: -1}), nil) {
+				return true, served, nil
+			}
 		}
+		if c.position.repeated(&m) || !c.wanted(m) {
+			continue
+		}
+		c.position.advance(&m)
 		if !yield(m, nil) {
 			return true, served, nil
 		}
 	}
+}
+
+// read gets the next message. What is no message is an error at the beginning of a connection, which leads elsewhere then, and
+// an *Unknown later.
+func (c *Client) read(t transport, served bool) (Message, error) {
+	raw, err := t.next()
+	if err != nil {
+		return Message{}, fmt.Errorf("reading from %s: %w", c.url.Host, err)
+	}
+	m, err := parseMessage(raw)
+	if err != nil && !served {
+		return Message{}, fmt.Errorf("reading from %s: %w", c.url.Host, err)
+	}
+	if err != nil {
+		return Message{Raw: raw, own: &Unknown{Message: Message{Raw: raw}, Err: err}}, nil
+	}
+	return m, m.refusal()
+}
+
+// wanted evaluates the filter where the server did not: its messages have no cursors.
+func (c *Client) wanted(m Message) bool {
+	return c.filter == nil || m.Cursor != "" || !m.isContent() || c.filter.matches(m.Event())
 }
 
 // proxy is how HTTP connections find a proxy: not at all where the caller makes the connections.
@@ -269,22 +222,6 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// streamURL is the address to connect to: path, filters, cursor and, if asked for, the token.
-func (c *Client) streamURL(paths map[Stream]string, since string) *url.URL {
-	u := *c.url
-	if u.Path == "" || u.Path == "/" {
-		u.Path = paths[c.options.Stream]
-	}
-	q := u.Query()
-	for name, list := range c.options.Filter.values() {
-		q[name] = list
-	}
-	if since != "" {
-		q.Set("since", since)
-	}
-	if c.options.Token != "" && c.options.TokenInQuery {
-		q.Set("token", c.options.Token)
-	}
-	u.RawQuery = q.Encode()
-	return &u
-}
+// ErrTooLong is wrapped by the error that ends an iteration when a message is longer than Options.MaxMessage: asked again, the
+// server would send it again.
+var ErrTooLong = errors.New("a message is longer than MaxMessage allows")

@@ -136,7 +136,7 @@ func TestTooManyConnectionsIsNotFinal(t *testing.T) {
 
 // A path that vanishes while the server restarts comes back: only the first answer is final.
 func TestNotFoundAfterConnectionIsNotFinal(t *testing.T) {
-	server := newFakeServer(t, script{messages: []string{dns("a", "")}}, script{status: 404}, script{messages: []string{dns("b", "")}})
+	server := newFakeServer(t, script{messages: []string{dns("a", "e-1")}}, script{status: 404}, script{messages: []string{dns("b", "e-2")}})
 	events, _, err := read(t, Options{URL: server.ws()}, 2)
 	if err != nil {
 		t.Fatal(err)
@@ -232,6 +232,7 @@ func TestContextEndsAQuietStream(t *testing.T) {
 
 func TestSilenceEndsAConnection(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
 		_, _ = fmt.Fprintf(w, "data: %s\n\n", dns("a", ""))
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
@@ -245,7 +246,7 @@ func TestSilenceEndsAConnection(t *testing.T) {
 
 // A path that has died in silence is noticed on WebSocket, too, though pings are the only sign of life of a quiet server.
 func TestDeafServerIsLeft(t *testing.T) {
-	server := newFakeServer(t, script{messages: []string{dns("a", "")}, deaf: true}, script{messages: []string{dns("b", "")}})
+	server := newFakeServer(t, script{messages: []string{dns("a", "e-1")}, deaf: true}, script{messages: []string{dns("b", "e-2")}})
 	events, lost, err := read(t, Options{URL: server.ws(), IdleTimeout: 100 * time.Millisecond}, 2)
 	if err != nil || len(lost) != 1 {
 		t.Fatal(err, len(lost))
@@ -271,6 +272,7 @@ func TestServerSentEvents(t *testing.T) {
 	var asked []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.URL.RequestURI()+" "+r.Header.Get("Authorization"))
+		w.Header().Set("Content-Type", "text/event-stream")
 		_, _ = fmt.Fprint(w, ": hello\n\nretry: 100\n\nevent: heartbeat\nid: e-1\ndata: {\"message_type\":\"heartbeat\",\"cursor\":\"e-1\"}\n\n",
 			"id: e-2\r\ndata:{\"message_type\":\"dns_entries\",\r\ndata: \"data\":[\"a\"],\"cursor\":\"e-2\"}\r\n\r\n")
 	}))
@@ -300,7 +302,7 @@ func TestServerSentEventsRefusal(t *testing.T) {
 }
 
 func TestRawTCP(t *testing.T) {
-	address, hello := lineServer(t, dns("a", "e-1"))
+	address, hello := lineServer(t, dns("a", "e-{n}"))
 	events, lost, err := read(t, Options{
 		URL: "tcp://" + address, Stream: Domains, Token: "T", Filter: Filter{Suffix: []string{"x.test"}, Domain: []string{"d"}, Any: true},
 	}, 2)
@@ -339,6 +341,11 @@ func TestOptionsAtFault(t *testing.T) {
 		{Options{URL: "ws://"}, "names no host"},
 		{Options{URL: "ws://a b/"}, "URL:"},
 		{Options{URL: "x:1", Stream: "huge"}, "want full, lite or domains"},
+		{Options{URL: "x:1", Dedup: "yes"}, "dedup \"yes\": want 1, 0"},
+		{Options{URL: "x:1", Since: "yesterday"}, "since \"yesterday\": want a cursor"},
+		{Options{URL: "x:1", Since: "-5m"}, "since \"-5m\""},
+		{Options{URL: "x:1", Filter: Filter{Domain: []string{"(a"}}}, "filter domain \"(a\": error parsing regexp"},
+		{Options{URL: "x:1", Filter: Filter{Suffix: []string{"*."}}}, "an empty name"},
 	} {
 		if _, err := New(c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", c.o, err, c.want)
@@ -346,27 +353,5 @@ func TestOptionsAtFault(t *testing.T) {
 	}
 	if c, err := New(Options{URL: "127.0.0.1:8080"}); err != nil || c.url.Scheme != "ws" {
 		t.Errorf("a bare address: %v", err)
-	}
-}
-
-func TestBackoff(t *testing.T) {
-	b := backoff{min: 100 * time.Millisecond, max: 400 * time.Millisecond}
-	for _, step := range []time.Duration{100, 200, 400, 400} {
-		step *= time.Millisecond
-		if wait := b.next(nil); wait < step/2 || wait > step {
-			t.Errorf("waits %v, want %v to %v", wait, step/2, step)
-		}
-	}
-	if wait := b.next(&Refused{Status: 429, RetryAfter: 3 * time.Second}); wait != 3*time.Second {
-		t.Errorf("waits %v where the server asked for 3 s", wait)
-	}
-	b.reset()
-	if wait := b.next(nil); wait > 100*time.Millisecond {
-		t.Errorf("waits %v after a reset", wait)
-	}
-	for header, want := range map[string]time.Duration{"": 0, "7": 7 * time.Second, "-1": 0, "99999": 10 * time.Minute, "soon": 0} {
-		if got := retryAfter(http.Header{"Retry-After": {header}}); got != want {
-			t.Errorf("Retry-After %q: %v, want %v", header, got, want)
-		}
 	}
 }

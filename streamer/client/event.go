@@ -1,31 +1,11 @@
 package client
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
-
-// Message is one message as it came.
-type Message struct {
-	// Type is message_type: certificate_update, dns_entries, heartbeat, gap, or one that a later server may add.
-	Type string
-	// Cursor is the position after the message, "" where the server tells none.
-	Cursor string
-	// Data is the value of "data".
-	Data json.RawMessage
-	// Raw is the whole message.
-	Raw []byte
-
-	reconnecting *Reconnecting
-}
-
-// Reconnecting is set on the messages that the client itself adds when a connection is lost.
-func (m Message) Reconnecting() *Reconnecting { return m.reconnecting }
 
 // Event is a decoded message: *Certificate, *DomainNames, *Heartbeat, *Gap, *Unknown, or the client's own *Reconnecting.
 type Event interface{ event() }
@@ -46,6 +26,16 @@ type Certificate struct {
 	Seen      Time   `json:"seen"`
 	Submitted Time   `json:"submission_timestamp"`
 	Source    Source `json:"source"`
+	// Err says what of the message could not be decoded, nil as a rule: the other fields hold what could.
+	Err error `json:"-"`
+}
+
+// IsPrecertificate says that it is a precertificate: what a CA logs before it issues the certificate itself.
+func (c *Certificate) IsPrecertificate() bool { return c.UpdateType == "PrecertLogEntry" }
+
+// ID names the entry: its log's URL and its index. What a server repeats after a crash has the same ID under a new cursor.
+func (c *Certificate) ID() string {
+	return strings.TrimSuffix(c.Source.URL, "/") + "#" + strconv.FormatUint(c.Index, 10)
 }
 
 // Source is the log an entry is from.
@@ -77,7 +67,7 @@ type Leaf struct {
 	ParseError string `json:"parse_error"`
 }
 
-// Name is a distinguished name.
+// Name is a distinguished name. Fields that it does not have, or that the server does not send, are empty.
 type Name struct {
 	CN         string `json:"CN"`
 	O          string `json:"O"`
@@ -115,14 +105,29 @@ type Heartbeat struct {
 	Time   Time
 }
 
-// Gap says that messages are missing.
+// GapReason says why messages are missing.
+type GapReason string
+
+// The reasons of gaps. All but the last are the server's.
+const (
+	GapSlow      GapReason = "slow"      // the loop has fallen behind what the server holds
+	GapExpired   GapReason = "expired"   // the cursor or time is older than what the server holds
+	GapEpoch     GapReason = "epoch"     // the server has begun to count anew: it has lost its state, or is another one
+	GapSegment   GapReason = "segment"   // a file on the server's disk could not be read
+	GapIngest    GapReason = "ingest"    // the server has skipped entries of a log, as it was configured to
+	GapUnresumed GapReason = "unresumed" // the client's own: it was away, and the server has no cursors to go on after
+)
+
+// Gap says that messages are missing: those that would have come between the event before it and the one after it.
 type Gap struct {
-	Cursor string `json:"-"`
-	// Reason is slow, expired, epoch, segment or ingest.
-	Reason string `json:"reason"`
-	// Missed is their number, an upper bound where a filter is set; -1 where the server cannot know.
+	// Cursor is behind the gap; "" of GapIngest and GapUnresumed.
+	Cursor string    `json:"-"`
+	Reason GapReason `json:"reason"`
+	// Missed counts the entries: exactly, or as an upper bound where a filter, dedup or the domains-only stream would have let
+	// less through. -1 where nobody can know.
 	Missed int64 `json:"-"`
-	// From and To are the cursors around it; Log, FromIndex and ToIndex stand in their place for a skip in one log.
+	// From and To are the bounds: what came after From, up to and including To, is missing. Of GapIngest, Log, FromIndex and
+	// ToIndex are: the entries of that log from FromIndex up to, not including, ToIndex.
 	From      string `json:"from"`
 	To        string `json:"to"`
 	Log       string `json:"log"`
@@ -132,11 +137,13 @@ type Gap struct {
 
 // Reconnecting says that the connection ended, or could not be made, and when the next attempt is.
 type Reconnecting struct {
-	Err   error
+	// Err is why: a *Closed, a *Refused, or what the network said.
+	Err error
+	// After is the wait before the next attempt.
 	After time.Duration
 }
 
-// Unknown is a message of a type that this package does not know, or whose data is not what the type says.
+// Unknown is a message of a type that this package does not know, or whose data is not what the type says, or that is no message.
 type Unknown struct {
 	Message Message
 	// Err says what is wrong with the data, nil for an unknown type.
@@ -149,147 +156,3 @@ func (*Heartbeat) event()    {}
 func (*Gap) event()          {}
 func (*Reconnecting) event() {}
 func (*Unknown) event()      {}
-
-// parseMessage reads the envelope.
-func parseMessage(raw []byte) (Message, error) {
-	raw = bytes.TrimSpace(raw)
-	if m, ok := cutMessage(raw); ok {
-		return m, nil
-	}
-	var envelope struct {
-		Type   string          `json:"message_type"`
-		Cursor string          `json:"cursor"`
-		Data   json.RawMessage `json:"data"`
-	}
-	if err := json.Unmarshal(raw, &envelope); err != nil {
-		return Message{}, fmt.Errorf("not a certstream message: %w", err)
-	}
-	return Message{Type: envelope.Type, Cursor: envelope.Cursor, Data: envelope.Data, Raw: raw}, nil
-}
-
-// The ends of a message as this project's server writes it.
-const (
-	envelopeHead   = `{"message_type":"`
-	envelopeData   = `","data":`
-	envelopeCursor = `,"cursor":"`
-)
-
-// cutMessage is the quick way to read an envelope of exactly message_type, data and cursor: what is inside is looked at only by
-// who decodes it. A cursor has no braces or quotes, so what is cut at the end is no part of the data.
-func cutMessage(raw []byte) (Message, bool) {
-	rest, ok := bytes.CutPrefix(raw, []byte(envelopeHead))
-	kind, rest, typed := bytes.Cut(rest, []byte(envelopeData))
-	at := bytes.LastIndex(rest, []byte(envelopeCursor))
-	if !ok || !typed || at < 0 || !isWord(kind, '_') {
-		return Message{}, false
-	}
-	cursor, closed := bytes.CutSuffix(rest[at+len(envelopeCursor):], []byte(`"}`))
-	if !closed || !isWord(cursor, '-') {
-		return Message{}, false
-	}
-	return Message{Type: string(kind), Cursor: string(cursor), Data: json.RawMessage(rest[:at]), Raw: raw}, true
-}
-
-// isWord says that b is lower-case letters, digits and one other character.
-func isWord(b []byte, other byte) bool {
-	for _, c := range b {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != other {
-			return false
-		}
-	}
-	return len(b) > 0
-}
-
-// refusal reads the error line of a TCP stream.
-func (m Message) refusal() error {
-	if m.Type != "error" {
-		return nil
-	}
-	var data struct {
-		Code       int     `json:"code"`
-		Reason     string  `json:"reason"`
-		RetryAfter float64 `json:"retry_after"`
-	}
-	if err := json.Unmarshal(m.Data, &data); err != nil {
-		return errors.New("the server refused without saying why")
-	}
-	wait := time.Duration(min(max(data.RetryAfter, 0), 600) * float64(time.Second))
-	return &Refused{Status: data.Code, Reason: data.Reason, RetryAfter: wait}
-}
-
-// Event decodes the message.
-func (m Message) Event() Event {
-	if m.reconnecting != nil {
-		return m.reconnecting
-	}
-	event, err := m.decode()
-	if err != nil || event == nil {
-		return &Unknown{Message: m, Err: err}
-	}
-	return event
-}
-
-func (m Message) decode() (Event, error) {
-	switch m.Type {
-	case "certificate_update":
-		return m.certificate()
-	case "dns_entries":
-		d := &DomainNames{Cursor: m.Cursor}
-		return d, json.Unmarshal(m.Data, &d.Names)
-	case "heartbeat":
-		h := &Heartbeat{Cursor: m.Cursor}
-		var stamp struct {
-			Time *Time `json:"timestamp"`
-		}
-		stamp.Time = &h.Time
-		return h, json.Unmarshal(m.Raw, &stamp)
-	case "gap":
-		return m.gap()
-	}
-	return nil, nil
-}
-
-// certificate decodes a certificate_update; the domains-only stream of certstream-server-rust 1.0 uses that type too, with the
-// names where the certificate would be.
-func (m Message) certificate() (Event, error) {
-	var data struct {
-		Certificate
-		Leaf  *Leaf    `json:"leaf_cert"`
-		Names []string `json:"all_domains"`
-	}
-	if err := json.Unmarshal(m.Data, &data); err != nil {
-		return nil, err
-	}
-	if data.Leaf == nil && data.Names != nil {
-		return &DomainNames{Cursor: m.Cursor, Names: data.Names}, nil
-	}
-	if data.Leaf == nil {
-		return nil, errors.New("a certificate_update without leaf_cert")
-	}
-	c := data.Certificate
-	c.Leaf, c.Cursor = *data.Leaf, m.Cursor
-	return &c, nil
-}
-
-func (m Message) gap() (Event, error) {
-	var data struct {
-		Gap
-		Missed  *int64 `json:"missed"`
-		Dropped *int64 `json:"dropped"` // certstream-server-rust 1.6
-	}
-	body := m.Data
-	if body == nil {
-		body = m.Raw
-	}
-	if err := json.Unmarshal(body, &data); err != nil {
-		return nil, err
-	}
-	g := data.Gap
-	g.Cursor, g.Missed = m.Cursor, -1
-	for _, n := range []*int64{data.Missed, data.Dropped} {
-		if n != nil {
-			g.Missed = *n
-		}
-	}
-	return &g, nil
-}

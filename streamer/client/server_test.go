@@ -2,10 +2,12 @@ package client
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +39,8 @@ type script struct {
 	binary   bool
 	// stay keeps the connection open after the last message, until the client goes; deaf, without reading what it sends.
 	stay, deaf bool
+	// code closes it in place of 1012; -1 without a word.
+	code int
 }
 
 func newFakeServer(t *testing.T, scripts ...script) *fakeServer {
@@ -86,7 +90,10 @@ func (f *fakeServer) serve(w http.ResponseWriter, r *http.Request) {
 		_, _, _ = conn.ReadMessage()
 		return
 	}
-	bye := websocket.FormatCloseMessage(websocket.CloseServiceRestart, "draining")
+	if s.code < 0 {
+		return
+	}
+	bye := websocket.FormatCloseMessage(cmp.Or(s.code, websocket.CloseServiceRestart), "draining")
 	_ = conn.WriteControl(websocket.CloseMessage, bye, time.Now().Add(time.Second))
 }
 
@@ -99,16 +106,16 @@ func (f *fakeServer) asked() []*http.Request {
 
 func (f *fakeServer) ws() string { return "ws" + strings.TrimPrefix(f.URL, "http") }
 
-// lineServer speaks raw TCP: it reads the client's line and answers with lines.
+// lineServer speaks raw TCP: it reads the client's line and answers with lines, "{n}" in them being the connection's number.
 func lineServer(t *testing.T, answers ...string) (address string, hello <-chan map[string]any) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := make(chan map[string]any, 10)
+	lines := make(chan map[string]any, 100)
 	var serving sync.WaitGroup
 	serving.Go(func() {
-		for {
+		for n := 1; ; n++ {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
@@ -120,7 +127,7 @@ func lineServer(t *testing.T, answers ...string) (address string, hello <-chan m
 			}
 			lines <- asked
 			for _, answer := range answers {
-				_, _ = conn.Write([]byte(answer + "\n"))
+				_, _ = conn.Write([]byte(strings.ReplaceAll(answer, "{n}", strconv.Itoa(n)) + "\n"))
 			}
 			_ = conn.Close()
 		}
@@ -130,4 +137,18 @@ func lineServer(t *testing.T, answers ...string) (address string, hello <-chan m
 		serving.Wait()
 	})
 	return listener.Addr().String(), lines
+}
+
+// sseServer answers every request with server-sent events, and keeps the connection open.
+func sseServer(t *testing.T, messages ...string) (url string) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for _, m := range messages {
+			_, _ = w.Write([]byte("data: " + m + "\n\n"))
+		}
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
 }

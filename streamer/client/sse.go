@@ -7,19 +7,27 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
 
 var ssePaths = map[Stream]string{"": "/sse", Lite: "/sse", Full: "/sse", Domains: "/sse"}
 
+// errSilent ends a connection that no sign of life has come from.
+var errSilent = errors.New("the server has been silent for too long")
+
 // eventStream is a server-sent events connection.
 type eventStream struct {
 	response *http.Response
 	lines    *bufio.Scanner
+	ctx      context.Context
 	watchdog *time.Timer
 	idle     time.Duration
-	cancel   context.CancelFunc
+	retry    time.Duration
+	max      int
+	cancel   context.CancelCauseFunc
 	once     sync.Once
 }
 
@@ -30,18 +38,17 @@ func (c *Client) dialSSE(ctx context.Context, since string) (transport, error) {
 		q.Set("stream", string(c.options.Stream))
 		u.RawQuery = q.Encode()
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	// The watchdog covers connecting as well as silence: it ends the request whatever it waits for.
-	watchdog := time.AfterFunc(c.options.IdleTimeout, cancel)
+	watchdog := time.AfterFunc(c.options.IdleTimeout, func() { cancel(errSilent) })
 	response, err := c.get(ctx, u.String())
 	if err != nil {
 		watchdog.Stop()
-		cancel()
+		cancel(nil)
 		return nil, err
 	}
-	lines := bufio.NewScanner(response.Body)
-	lines.Buffer(make([]byte, 0, 64<<10), maxMessage)
-	return &eventStream{response: response, lines: lines, watchdog: watchdog, idle: c.options.IdleTimeout, cancel: cancel}, nil
+	return &eventStream{ctx: ctx, response: response, lines: c.lines(response.Body), watchdog: watchdog, idle: c.options.IdleTimeout, cancel: cancel,
+		max: c.options.MaxMessage}, nil
 }
 
 func (c *Client) get(ctx context.Context, address string) (*http.Response, error) {
@@ -59,15 +66,18 @@ func (c *Client) get(ctx context.Context, address string) (*http.Response, error
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", c.url.Host, errors.Unwrap(err)) // the outer error holds the URL
 	}
-	if response.StatusCode != http.StatusOK {
+	if response.StatusCode != http.StatusOK || !strings.HasPrefix(response.Header.Get("Content-Type"), "text/event-stream") {
 		defer func() { _ = response.Body.Close() }()
 		return nil, refusedBy(response)
 	}
 	return response, nil
 }
 
-// next joins the data lines of an event, as the standard says. Names and ids of events are in the messages themselves.
+// next joins the data lines of an event, as the standard says. Names and ids of events are in the messages themselves. While
+// nobody reads, silence is not the server's.
 func (s *eventStream) next() ([]byte, error) {
+	s.watchdog.Reset(s.idle)
+	defer s.watchdog.Stop()
 	var data []byte
 	for s.lines.Scan() {
 		s.watchdog.Reset(s.idle)
@@ -75,23 +85,48 @@ func (s *eventStream) next() ([]byte, error) {
 		if len(line) == 0 && data != nil {
 			return data, nil
 		}
-		if value, ok := bytes.CutPrefix(line, []byte("data:")); ok {
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		value = bytes.TrimPrefix(value, []byte(" "))
+		switch string(name) {
+		case "data":
 			if data != nil {
 				data = append(data, '\n')
 			}
-			data = append(data, bytes.TrimPrefix(value, []byte(" "))...)
+			data = append(data, value...)
+		case "retry":
+			s.retry = retryTime(value)
+		}
+		if len(data) > s.max {
+			return nil, ErrTooLong
 		}
 	}
-	if err := s.lines.Err(); err != nil {
-		return nil, err
+	return nil, s.end()
+}
+
+// retryTime reads milliseconds.
+func retryTime(value []byte) time.Duration {
+	ms, err := strconv.ParseUint(string(value), 10, 32)
+	if err != nil {
+		return 0
 	}
-	return nil, errors.New("the server ended the stream")
+	return min(time.Duration(ms)*time.Millisecond, maxRetryAfter)
+}
+
+// end is why there is no more.
+func (s *eventStream) end() error {
+	if err := endOf(s.lines); err != nil {
+		if errors.Is(context.Cause(s.ctx), errSilent) {
+			return errSilent
+		}
+		return err
+	}
+	return &Closed{RetryAfter: s.retry}
 }
 
 func (s *eventStream) close() {
 	s.once.Do(func() {
 		s.watchdog.Stop()
-		s.cancel()
+		s.cancel(nil)
 		_ = s.response.Body.Close() // nothing to lose: it is only read
 	})
 }

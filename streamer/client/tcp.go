@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -33,9 +34,23 @@ func (c *Client) dialTCP(ctx context.Context, since string) (transport, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("asking %s for a stream: %w", c.url.Host, err), conn.Close())
 	}
-	lines := bufio.NewScanner(conn)
-	lines.Buffer(make([]byte, 0, 64<<10), maxMessage)
-	return &lineStream{conn: conn, lines: lines, idle: c.options.IdleTimeout}, nil
+	return &lineStream{conn: conn, lines: c.lines(conn), idle: c.options.IdleTimeout}, nil
+}
+
+// lines reads lines of at most MaxMessage bytes.
+func (c *Client) lines(r io.Reader) *bufio.Scanner {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 0, min(readBuffer, c.options.MaxMessage)), c.options.MaxMessage)
+	return lines
+}
+
+// endOf is the error that ended lines, nil at their regular end.
+func endOf(lines *bufio.Scanner) error {
+	err := lines.Err()
+	if errors.Is(err, bufio.ErrTooLong) {
+		return ErrTooLong
+	}
+	return err
 }
 
 func (c *Client) connect(ctx context.Context) (net.Conn, error) {
@@ -71,8 +86,8 @@ func (c *Client) tlsConfig() *tls.Config {
 // helloLine is the JSON line that says what is wanted.
 func (c *Client) helloLine(since string) ([]byte, error) {
 	hello := map[string]any{}
-	for name, list := range c.options.Filter.values() {
-		if name == "mode" {
+	for name, list := range c.parameters() {
+		if name == "mode" || name == "dedup" {
 			hello[name] = list[0]
 			continue
 		}
@@ -97,10 +112,10 @@ func (s *lineStream) next() ([]byte, error) {
 	if s.lines.Scan() {
 		return bytes.Clone(s.lines.Bytes()), nil
 	}
-	if err := s.lines.Err(); err != nil {
+	if err := endOf(s.lines); err != nil {
 		return nil, err
 	}
-	return nil, errors.New("the server ended the stream")
+	return nil, &Closed{}
 }
 
 func (s *lineStream) close() {

@@ -13,8 +13,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// maxMessage bounds a message: a certificate is at most 16 MiB of DER in base64, with a chain.
-const maxMessage = 64 << 20
+// readBuffer is for several messages at a time.
+const readBuffer = 32 << 10
 
 // maxReason bounds what is kept of a refusal's body.
 const maxReason = 300
@@ -33,12 +33,13 @@ type webSocket struct {
 func (c *Client) dialWebSocket(ctx context.Context, since string) (transport, error) {
 	dialer := websocket.Dialer{
 		Proxy: c.proxy(), NetDialContext: c.options.Dial, TLSClientConfig: c.options.TLS, HandshakeTimeout: 30 * time.Second,
+		ReadBufferSize: readBuffer, WriteBufferSize: 512,
 	}
 	conn, resp, err := dialer.DialContext(ctx, c.streamURL(webSocketPaths, since).String(), c.header())
 	if err != nil {
 		return nil, c.dialError(resp, err)
 	}
-	conn.SetReadLimit(maxMessage)
+	conn.SetReadLimit(int64(c.options.MaxMessage))
 	w := &webSocket{conn: conn, idle: c.options.IdleTimeout, closed: make(chan struct{})}
 	conn.SetPongHandler(func(string) error { return w.alive() })
 	answer := conn.PingHandler()
@@ -71,7 +72,10 @@ func refusedBy(resp *http.Response) error {
 	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
 		reason = ""
 	}
-	return &Refused{Status: resp.StatusCode, Reason: reason, RetryAfter: retryAfter(resp.Header)}
+	if location := resp.Header.Get("Location"); location != "" && resp.StatusCode/100 == 3 {
+		reason = fmt.Sprintf("the stream is at %.200s", location)
+	}
+	return &Refused{Status: resp.StatusCode, Reason: reason, RetryAfter: retryAfter(resp.Header, time.Now())}
 }
 
 func (w *webSocket) alive() error { return w.conn.SetReadDeadline(time.Now().Add(w.idle)) }
@@ -97,6 +101,13 @@ func (w *webSocket) next() ([]byte, error) {
 		return nil, err
 	}
 	_, raw, err := w.conn.ReadMessage()
+	var closed *websocket.CloseError
+	switch {
+	case errors.As(err, &closed):
+		err = &Closed{Code: closed.Code, Reason: closed.Text}
+	case errors.Is(err, websocket.ErrReadLimit):
+		err = ErrTooLong
+	}
 	return raw, err
 }
 

@@ -6,9 +6,11 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,9 +40,12 @@ func (f *Flags) Add(cmd *cobra.Command) {
 	flags.StringVar(&f.Stream, "stream", "", "stream kind: full, lite or domains (default lite, or what the URL's path says)")
 	flags.BoolVar(&f.JSON, "json", false, "print every message as the server sent it, one per line")
 	flags.BoolVar(&f.Domains, "domains", false, "print nothing but names, one per line")
-	flags.StringVar(&f.Client.Since, "since", "", "resume after this cursor")
+	flags.StringVar(&f.Client.Since, "since", "", "begin after a cursor, at a time (2026-07-01T12:00:00Z), or so far back (15m)")
+	flags.VarPF((*dedup)(&f.Client.Dedup), "dedup", "", "each certificate once only, though several logs have it; =false for all copies "+
+		"(default what the server is set to)").NoOptDefVal = "true"
 	flags.StringVar(&f.Client.Token, "token", "", "bearer token (or CERTSTREAM_TOKEN)")
 	flags.StringArrayVar(&f.Client.Filter.Suffix, "suffix", nil, "only this name and its subdomains (repeatable)")
+	flags.StringArrayVar(&f.Client.Filter.Glob, "glob", nil, "only names that match this pattern whole, as in 'login.*.com' (repeatable)")
 	flags.StringArrayVar(&f.Client.Filter.Domain, "domain", nil, "only names that match this regular expression (repeatable)")
 	flags.StringArrayVar(&f.Client.Filter.Issuer, "issuer", nil, "only issuers that match (repeatable)")
 	flags.StringArrayVar(&f.Client.Filter.Source, "source", nil, "only logs whose name, operator or URL matches (repeatable)")
@@ -52,6 +57,29 @@ func (f *Flags) Add(cmd *cobra.Command) {
 	flags.StringVar(&f.Color, "color", "auto", "auto, always or never")
 	cmd.MarkFlagsMutuallyExclusive("json", "domains")
 }
+
+// dedup is the flag's value: the server's default until it is given.
+type dedup client.Dedup
+
+// String is the value as given, "" by default.
+func (d *dedup) String() string {
+	return map[dedup]string{dedup(client.DedupOn): "true", dedup(client.DedupOff): "false"}[*d]
+}
+
+// Set takes a boolean.
+func (d *dedup) Set(text string) error {
+	on, err := strconv.ParseBool(text)
+	if err != nil {
+		return errors.New("want true or false")
+	}
+	if *d = dedup(client.DedupOff); on {
+		*d = dedup(client.DedupOn)
+	}
+	return nil
+}
+
+// Type is what help calls the value: nothing, as it may be left out.
+func (d *dedup) Type() string { return "" }
 
 // UsageError is a mistake in the flags, or in the URL.
 type UsageError struct{ error }
@@ -125,7 +153,7 @@ func (t *tailer) show(m client.Message) (more bool, err error) {
 	if m.Reconnecting() == nil {
 		t.failed = ""
 	}
-	if t.flags.JSON && m.Reconnecting() == nil {
+	if t.flags.JSON && m.Raw != nil {
 		_, err := t.out.Write(append(m.Raw, '\n'))
 		return t.counted(m), err
 	}
@@ -192,6 +220,9 @@ func gapText(g *client.Gap) string {
 	count := "an unknown number of certificates"
 	if g.Missed >= 0 {
 		count = fmt.Sprintf("%d certificates", g.Missed)
+	}
+	if g.Reason == client.GapUnresumed {
+		return "gap: " + count + " missed; this server cannot resume"
 	}
 	if g.Log != "" {
 		return fmt.Sprintf("gap: the server skipped %s of %s (%s)", count, g.Log, g.Reason)

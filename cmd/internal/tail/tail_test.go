@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/spf13/cobra"
 
 	"github.com/certstream-operator/certstream-operator/streamer/client"
 )
@@ -24,6 +26,7 @@ func stream(t *testing.T, messages ...string) string {
 			http.Error(w, "no more", http.StatusForbidden)
 			return
 		}
+		w.Header().Set("Content-Type", "text/event-stream")
 		for _, m := range messages {
 			_, _ = w.Write([]byte("data: " + m + "\n\n"))
 		}
@@ -96,6 +99,34 @@ func TestTheSameFailureIsToldOnce(t *testing.T) {
 		if got := strings.Count(errs.String(), want); got != times {
 			t.Errorf("%q was said %d times, want %d:\n%s", want, got, times, &errs)
 		}
+	}
+}
+
+func TestFlagsBecomeOptions(t *testing.T) {
+	for line, want := range map[string]client.Options{
+		"":                             {},
+		"--dedup --since 15m":          {Dedup: client.DedupOn, Since: "15m"},
+		"--dedup=false --since e-7":    {Dedup: client.DedupOff, Since: "e-7"},
+		"--domains --glob *.test":      {Stream: client.Domains, Filter: client.Filter{Glob: []string{"*.test"}}},
+		"--stream domains-only --any":  {Stream: client.Domains, Filter: client.Filter{Any: true}},
+		"--suffix a.test --suffix b.c": {Filter: client.Filter{Suffix: []string{"a.test", "b.c"}}},
+	} {
+		var f Flags
+		cmd := &cobra.Command{}
+		f.Add(cmd)
+		if err := cmd.ParseFlags(strings.Fields(line)); err != nil {
+			t.Fatal(err)
+		}
+		o, err := f.Options()
+		if diff := cmp.Diff(want, o, cmpopts.EquateEmpty()); err != nil || diff != "" {
+			t.Errorf("%s: %v\n%s", line, err, diff)
+		}
+	}
+	var f Flags
+	cmd := &cobra.Command{}
+	f.Add(cmd)
+	if err := cmd.ParseFlags([]string{"--dedup=sometimes"}); err == nil || !strings.Contains(err.Error(), "want true or false") {
+		t.Errorf("got %v", err)
 	}
 }
 
