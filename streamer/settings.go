@@ -2,6 +2,7 @@ package streamer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,7 +64,7 @@ func filterLimits(c *config.Config) filter.Limits {
 }
 
 func filterOptions(c *config.Config) filter.Options {
-	return filter.Options{Classes: c.Filters.MaxTotal, RegexpBudget: c.Filters.RegexBudget}
+	return filter.Options{Classes: c.Filters.MaxTotal, RegexpBudget: c.Filters.RegexBudget, MemoryBytes: int(c.Dedup.Memory)}
 }
 
 func followSettings(c *config.Config) follow.Settings {
@@ -175,6 +176,9 @@ func serveSettings(c *config.Config) serve.Settings {
 	s.Protocols[feed.WebSocket], s.Protocols[feed.EventStream], s.Protocols[feed.Lines] =
 		c.Protocols.WebSocket, c.Protocols.SSE, c.Protocols.TCP
 	s.Kinds[message.Full], s.Kinds[message.Lite], s.Kinds[message.Domains] = c.Streams.Full, c.Streams.Lite, c.Streams.DomainsOnly
+	for kind := range message.Kind(message.Kinds) {
+		s.Dedup[kind] = slices.Contains(c.Dedup.Streams, kind.String())
+	}
 	p := c.Protocols.Paths
 	s.Paths[message.Full], s.Paths[message.Lite], s.Paths[message.Domains] = p.Full, p.Lite, p.DomainsOnly
 	return s

@@ -53,6 +53,12 @@ func (f *Feed) Append(event Event, offset uint64, cursor, json []byte) {
 	f.changed = true
 }
 
+// AppendCopy adds a message that those readers do without who were given everything from before the offset prior on.
+func (f *Feed) AppendCopy(prior, offset uint64, cursor, json []byte) {
+	f.Append(Message, offset, cursor, json)
+	f.open.copies = append(f.open.copies, copied{frame: f.open.End() - 1, prior: prior})
+}
+
 // Ping adds a frame that makes peers answer, where the framing has one.
 func (f *Feed) Ping(offset uint64) {
 	if f.framing != WebSocket {

@@ -12,7 +12,11 @@ type Run struct {
 	origin uint32 // where the first frame begins in data
 	data   []byte
 	marks  []mark
+	copies []copied
 }
+
+// copied is a frame that only some readers need: what it is about is what an entry at an earlier offset was about.
+type copied struct{ frame, prior uint64 }
 
 // mark describes a frame: where it ends, and up to which offset the stream has come with it.
 type mark struct{ end, delta uint32 }
@@ -32,7 +36,7 @@ func (r *Run) Offset(i int) uint64 { return r.base + uint64(r.marks[i].delta) }
 // Reset empties the run but keeps its memory: only for a run of which there are no copies. The next frames count their
 // offsets from base.
 func (r *Run) Reset(base uint64) {
-	*r = Run{base: base, data: r.data[:0], marks: r.marks[:0]}
+	*r = Run{base: base, data: r.data[:0], marks: r.marks[:0], copies: r.copies[:0]}
 }
 
 // Append adds a message as a frame. Offsets never decrease.
@@ -43,6 +47,30 @@ func (r *Run) Append(f Framing, event Event, offset uint64, cursor, json []byte)
 
 func (r *Run) mark(offset uint64) {
 	r.marks = append(r.marks, mark{end: uint32(len(r.data)), delta: uint32(offset - r.base)})
+}
+
+// Fresh is what of the run goes to a reader that was given everything after an offset: the frames before the first that copies
+// what it has been given. Where the run begins with such copies, fresh is empty and skip is how many.
+func (r Run) Fresh(after uint64) (fresh Run, skip int) {
+	first := sort.Search(len(r.copies), func(i int) bool { return r.copies[i].frame >= r.First })
+	for _, c := range r.copies[first:] {
+		at := int(c.frame - r.First)
+		if c.prior <= after || at >= r.Len() {
+			continue
+		}
+		if at > skip {
+			if skip == 0 {
+				r.marks, r.data = r.marks[:at], r.data[:r.marks[at-1].end]
+				return r, 0
+			}
+			break
+		}
+		skip++
+	}
+	if skip > 0 {
+		return Run{}, skip
+	}
+	return r, 0
 }
 
 // holds says whether a frame of this size and offset can be added without moving what is there.

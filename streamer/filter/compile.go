@@ -70,9 +70,10 @@ type Filter struct {
 	clauses  []clause
 	suffixes []string
 	regexps  int
+	dedup    bool
 }
 
-// Compile checks a query and makes it a filter, nil when the query is empty. Its errors are of type *Error.
+// Compile checks a query and makes it a filter, nil when the query is empty: one that asks for each certificate once is not. Its errors are of type *Error.
 func Compile(q Query, limits Limits) (*Filter, error) {
 	limits = limits.withDefaults()
 	f := &Filter{}
@@ -92,7 +93,8 @@ func Compile(q Query, limits Limits) (*Filter, error) {
 	if err := f.setSuffixes(q.Suffix, limits); err != nil {
 		return nil, err
 	}
-	if len(f.clauses) == 0 && len(f.suffixes) == 0 {
+	f.dedup = q.Dedup == On
+	if f.All() && !f.dedup {
 		return nil, nil
 	}
 	if f.regexps > limits.Regexps {
@@ -227,6 +229,9 @@ func (f *Filter) canonical() string {
 	for _, suffix := range f.suffixes {
 		write("suffix", suffix)
 	}
+	if f.dedup {
+		write("dedup", "1")
+	}
 	return key.String()
 }
 
@@ -252,6 +257,9 @@ func (q Query) text() string {
 	if q.Mode != "" {
 		values.Set("mode", q.Mode)
 	}
+	if q.Dedup == On {
+		values.Set("dedup", "1")
+	}
 	text := values.Encode()
 	if len(text) > maxText {
 		text = text[:maxText] + "…"
@@ -274,6 +282,12 @@ func (f *Filter) Regexps() int {
 	}
 	return f.regexps
 }
+
+// All says that the filter leaves nothing out, other than copies.
+func (f *Filter) All() bool { return f == nil || len(f.clauses) == 0 && len(f.suffixes) == 0 }
+
+// Dedup says whether the filter's clients want each certificate once.
+func (f *Filter) Dedup() bool { return f != nil && f.dedup }
 
 // decide says whether a record matches, given the fields of which some value matched it.
 func (f *Filter) decide(matched field) bool {

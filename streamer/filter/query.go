@@ -1,10 +1,12 @@
 package filter
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 )
 
 // Values are the values of one parameter. In JSON they are a string or a list of strings.
@@ -28,6 +30,41 @@ func (v *Values) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// Switch is the value of a parameter that is on, off, or not given.
+type Switch uint8
+
+// The values of a Switch.
+const (
+	Unset Switch = iota
+	Off
+	On
+)
+
+// ParseSwitch reads 1, 0, true or false; nothing is Unset.
+func ParseSwitch(text string) (Switch, error) {
+	switch strings.ToLower(text) {
+	case "":
+		return Unset, nil
+	case "1", "true":
+		return On, nil
+	case "0", "false":
+		return Off, nil
+	}
+	return Unset, fmt.Errorf("is %.20q; give 1 or 0", text)
+}
+
+// UnmarshalJSON accepts 1, 0, true, false, these as strings, or null.
+func (s *Switch) UnmarshalJSON(data []byte) (err error) {
+	text := string(bytes.Trim(data, `"`))
+	if text == "null" {
+		text = ""
+	}
+	if *s, err = ParseSwitch(text); err != nil {
+		err = &Error{"dedup", err.Error()}
+	}
+	return err
+}
+
 // Query is a filter as a client writes it. It may be embedded in a larger JSON object. Within a field any value matches; Suffix
 // is a field of its own.
 type Query struct {
@@ -43,6 +80,8 @@ type Query struct {
 	Suffix Values `json:"suffix,omitempty"`
 	// Mode says whether all fields given must match ("all", the default) or any of them ("any").
 	Mode string `json:"mode,omitempty"`
+	// Dedup says whether the client wants each certificate once. Unset is left to the server.
+	Dedup Switch `json:"dedup,omitempty"`
 }
 
 // ParseValues takes the filter's parameters out of a URL's query. Parameters of others are left alone.
@@ -50,6 +89,13 @@ func ParseValues(values url.Values) (Query, error) {
 	modes := values["mode"]
 	if len(modes) > 1 {
 		return Query{}, &Error{Param: "mode", Reason: "is given more than once; give all or any"}
+	}
+	if len(values["dedup"]) > 1 {
+		return Query{}, &Error{Param: "dedup", Reason: "is given more than once; give 1 or 0"}
+	}
+	dedup, err := ParseSwitch(values.Get("dedup"))
+	if err != nil || values.Has("dedup") && dedup == Unset {
+		return Query{}, &Error{Param: "dedup", Reason: fmt.Sprintf("is %.20q; give 1 or 0", values.Get("dedup"))}
 	}
 	return Query{
 		Domain:        values["domain"],
@@ -59,6 +105,7 @@ func ParseValues(values url.Values) (Query, error) {
 		ExcludeIssuer: values["exclude_issuer"],
 		Suffix:        values["suffix"],
 		Mode:          values.Get("mode"),
+		Dedup:         dedup,
 	}, nil
 }
 

@@ -3,6 +3,7 @@ package filter
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,17 +18,19 @@ type Options struct {
 	RegexpClasses int
 	// RegexpBudget is the share of a core that the regular expressions of all classes may take. With 0 there are none.
 	RegexpBudget float64
+	// MemoryBytes bounds what deduplication remembers; default 32 MiB.
+	MemoryBytes int
 }
 
 // DefaultOptions are those that hold where nothing else is configured.
 func DefaultOptions() Options {
-	return Options{Classes: 20000, Values: 200000, RegexpClasses: 1000, RegexpBudget: 0.25}
+	return Options{Classes: 20000, Values: 200000, RegexpClasses: 1000, RegexpBudget: 0.25, MemoryBytes: DefaultMemory}
 }
 
 func (o Options) withDefaults() Options {
 	d := DefaultOptions()
 	for _, field := range []struct{ have, want *int }{
-		{&o.Classes, &d.Classes}, {&o.Values, &d.Values}, {&o.RegexpClasses, &d.RegexpClasses},
+		{&o.Classes, &d.Classes}, {&o.Values, &d.Values}, {&o.RegexpClasses, &d.RegexpClasses}, {&o.MemoryBytes, &d.MemoryBytes},
 	} {
 		if *field.have <= 0 {
 			*field.have = *field.want
@@ -52,6 +55,12 @@ type Class struct {
 	filter *Filter
 	slot   int
 	users  int
+
+	// Of a class with deduplication: its number in the memory, how many notes are its own, which the memory guards, and the
+	// offset that the last of its clients began at.
+	number uint32
+	noted  int
+	floor  atomic.Uint64
 }
 
 // Filter is the class's filter.
@@ -62,6 +71,7 @@ func (c *Class) Key() string { return c.filter.key }
 
 // Set holds the classes in use and evaluates all of them at once. Its methods are safe for concurrent use.
 type Set struct {
+	memory  *Memory
 	meter   meter
 	sampler sampler
 	matches sync.Pool // of *match
@@ -77,14 +87,19 @@ type Set struct {
 
 // NewSet makes an empty set.
 func NewSet(options Options) *Set {
-	return &Set{options: options.withDefaults(), classes: map[string]*Class{}, index: newIndex()}
+	options = options.withDefaults()
+	return &Set{options: options, classes: map[string]*Class{}, index: newIndex(), memory: newMemory(options.MemoryBytes)}
 }
+
+// Memory is what deduplication remembers.
+func (s *Set) Memory() *Memory { return s.memory }
 
 // Update sets new bounds. Classes in use stay, even beyond them.
 func (s *Set) Update(options Options) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.options = options.withDefaults()
+	s.memory.resize(s.options.MemoryBytes)
 }
 
 // Add registers a user of a filter and returns its class: the same one for equal filters, until each of its users has called
@@ -107,6 +122,9 @@ func (s *Set) Add(f *Filter) (*Class, error) {
 	c := &Class{filter: f, users: 1}
 	s.classes[f.key] = c
 	s.index.add(c)
+	if f.dedup {
+		s.memory.open(c)
+	}
 	s.values += f.size()
 	if f.regexps > 0 {
 		s.regexps++
@@ -173,6 +191,9 @@ func (s *Set) Remove(c *Class) {
 	}
 	delete(s.classes, c.filter.key)
 	s.index.remove(c)
+	if c.filter.dedup {
+		s.memory.close(c)
+	}
 	s.values -= c.filter.size()
 	if c.filter.regexps > 0 {
 		s.regexps--
@@ -209,6 +230,8 @@ type Stats struct {
 	RegexpLoad    float64 `json:"regexp_load"`
 	RegexpBudget  float64 `json:"regexp_budget"`
 	RegexpSeconds float64 `json:"regexp_seconds"`
+	// Dedup is deduplication.
+	Dedup MemoryStats `json:"dedup"`
 }
 
 // Stats returns the present figures.
@@ -219,5 +242,6 @@ func (s *Set) Stats() Stats {
 	return Stats{
 		Classes: len(s.classes), RegexpClasses: s.regexps, Values: s.values,
 		RegexpLoad: load, RegexpBudget: s.options.RegexpBudget, RegexpSeconds: s.meter.total().Seconds(),
+		Dedup: s.memory.Stats(),
 	}
 }

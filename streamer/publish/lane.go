@@ -14,6 +14,7 @@ type lane struct {
 	issuers message.Issuers
 	filters *filter.Set
 	issuer  []byte
+	signers map[engine.Fingerprint]*certificate.PrecertSigner
 
 	items   []item
 	json    []byte
@@ -26,6 +27,9 @@ type item struct {
 	entry   *engine.Entry
 	json    [message.Kinds]span
 	matches span
+	// id is the certificate's identity, if a class that matches asks for it and there is one.
+	id         filter.ID
+	identified bool
 }
 
 // span is a part of a lane's slices.
@@ -67,7 +71,7 @@ func (l *lane) encode(entries []engine.Entry, p *plan) {
 		it := item{entry: e}
 		wanted := p.wanted
 		if len(p.classes) > 0 {
-			wanted, it.matches = l.match(e, p)
+			wanted = l.match(e, p, &it)
 		}
 		for kind := message.Kind(0); kind < message.Kinds; kind++ {
 			if wanted.has(kind) {
@@ -85,13 +89,19 @@ func (l *lane) append(kind message.Kind) span {
 }
 
 // match finds the filter classes of the entry at work, and with them the kinds it is wanted in.
-func (l *lane) match(e *engine.Entry, p *plan) (kinds, span) {
+func (l *lane) match(e *engine.Entry, p *plan, it *item) kinds {
 	from, wanted, subject := len(l.matches), p.wanted, l.subject(e)
 	l.matches = l.filters.Match(&subject, l.matches)
+	dedup := false
 	for _, class := range l.matches[from:] {
 		if to := p.classes[class]; to != nil {
 			wanted |= to.wanted
+			dedup = dedup || class.Filter().Dedup()
 		}
 	}
-	return wanted, span{from, len(l.matches)}
+	it.matches = span{from, len(l.matches)}
+	if dedup {
+		it.id, it.identified = l.identify(e)
+	}
+	return wanted
 }

@@ -81,6 +81,7 @@ type Publisher struct {
 	untold  []notice
 
 	buf    []engine.Entry
+	kept   uint64 // what is beyond this offset can still be read, at the batch at work
 	cursor []byte
 	text   []byte
 	beat   int
@@ -173,6 +174,9 @@ func (p *Publisher) publish(batch []engine.Entry) {
 	plan := p.begin(last)
 	used := p.encode(batch, plan)
 	p.tell(plan)
+	if plan.dedup {
+		p.kept = p.options.Engine.Oldest()
+	}
 	for _, l := range used {
 		p.emit(l, plan)
 	}
@@ -205,22 +209,31 @@ func (p *Publisher) emit(l *lane, plan *plan) {
 		it := &l.items[i]
 		offset := it.entry.Offset
 		p.cursor = engine.Cursor{Epoch: p.epoch, Offset: offset}.Append(p.cursor[:0])
-		p.append(l, it, &plan.feeds)
+		p.append(l, it, &plan.feeds, 0)
 		for _, class := range l.matches[it.matches.from:it.matches.to] {
-			if to := plan.classes[class]; to != nil { // else it came while the batch was at work
-				p.append(l, it, to)
+			to := plan.classes[class]
+			if to == nil { // it came while the batch was at work
+				continue
+			}
+			if prior, send := p.decide(class, it); send {
+				p.append(l, it, to, prior)
 			}
 		}
 	}
 }
 
-func (p *Publisher) append(l *lane, it *item, to *feeds) {
+// append appends an entry's messages. prior, when not 0, is the offset of a copy that some clients have been given.
+func (p *Publisher) append(l *lane, it *item, to *feeds, prior uint64) {
 	for kind, json := range it.json {
 		if json.empty() {
 			continue
 		}
 		for _, f := range to.byKind[kind] {
-			f.Append(feed.Message, it.entry.Offset, p.cursor, l.json[json.from:json.to])
+			if text := l.json[json.from:json.to]; prior > 0 {
+				f.AppendCopy(prior, it.entry.Offset, p.cursor, text)
+			} else {
+				f.Append(feed.Message, it.entry.Offset, p.cursor, text)
+			}
 		}
 	}
 }

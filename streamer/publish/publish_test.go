@@ -175,7 +175,7 @@ func TestReplayMakesTheSameFrames(t *testing.T) {
 		want := contents(t, s, 100)
 		var got []byte
 		for at := uint64(100); at < 701; {
-			run, upTo, err := s.Replay(at)
+			run, upTo, err := s.Replay(at, nil)
 			if err != nil || upTo <= at {
 				t.Fatalf("replay after %d came to %d, %v", at, upTo, err)
 			}
@@ -301,7 +301,7 @@ func TestStormIsEncodedOnce(t *testing.T) {
 		clients.Go(func() {
 			frames := 0
 			for at := uint64(i); at < 1000; {
-				run, upTo, err := s.Replay(at)
+				run, upTo, err := s.Replay(at, nil)
 				if err != nil {
 					t.Error(err)
 					return
@@ -337,7 +337,7 @@ func TestReplayOfWhatIsGone(t *testing.T) {
 	for r.window.Oldest() == 0 {
 		r.add(t, 256)
 	}
-	if _, _, err := s.Replay(0); !errors.Is(err, engine.ErrExpired) {
+	if _, _, err := s.Replay(0, nil); !errors.Is(err, engine.ErrExpired) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -23,8 +23,9 @@ const (
 // Replay makes again what the stream's clients get after an offset, from the engine: some tens of kilobytes of it. The run may
 // be shared and must not be changed; upTo is the offset up to which entries have been evaluated: the one given when there are
 // none up to Head. engine.ErrExpired says that entries after the offset are gone, *engine.GapError exactly which. At most as many
-// replays as there are lanes are encoded at a time; others wait. Reading from disk holds up nobody else.
-func (s *Stream) Replay(after uint64) (run feed.Run, upTo uint64, err error) {
+// replays as there are lanes are encoded at a time; others wait. Reading from disk holds up nobody else. once is the client's, from
+// the stream's Once.
+func (s *Stream) Replay(after uint64, once *Once) (run feed.Run, upTo uint64, err error) {
 	until := s.Head()
 	first := after - after%blockEntries
 	end := first + blockEntries
@@ -35,12 +36,12 @@ func (s *Stream) Replay(after uint64) (run feed.Run, upTo uint64, err error) {
 	}
 	run = feed.Run{}
 	run.Reset(after)
-	upTo, err = s.evaluate(after, until, replayBytes, &run)
+	upTo, err = s.evaluate(after, until, replayBytes, &run, once)
 	return run, upTo, err
 }
 
 // evaluate appends to run what the stream's clients get of the entries after an offset, until it has about so many bytes.
-func (s *Stream) evaluate(after, until uint64, maxBytes int, run *feed.Run) (upTo uint64, err error) {
+func (s *Stream) evaluate(after, until uint64, maxBytes int, run *feed.Run, once *Once) (upTo uint64, err error) {
 	p := s.publisher
 	var buf [replayBatch]engine.Entry
 	upTo = after
@@ -59,9 +60,13 @@ func (s *Stream) evaluate(after, until uint64, maxBytes int, run *feed.Run) (upT
 		if len(entries) == 0 {
 			return until, nil // the rest of the offsets is a hole
 		}
+		kept := uint64(0)
+		if once != nil {
+			kept = p.options.Engine.Oldest()
+		}
 		l := <-p.lenders
 		for i := range entries {
-			l.replay(&entries[i], s, run)
+			l.replay(&entries[i], s, run, once, kept)
 		}
 		p.lenders <- l
 		upTo = entries[len(entries)-1].Offset
@@ -97,7 +102,7 @@ func (b *blocks) get(first uint64, s *Stream) (feed.Run, error) {
 	}
 	made := block{first: first}
 	made.run.Reset(first)
-	upTo, err := s.evaluate(first, first+blockEntries, math.MaxInt, &made.run)
+	upTo, err := s.evaluate(first, first+blockEntries, math.MaxInt, &made.run, nil)
 	if err == nil && upTo < first+blockEntries {
 		err = engine.ErrExpired // there is a gap in it
 	}
@@ -122,12 +127,17 @@ func (b *blocks) forget() {
 	b.list, b.bytes = nil, 0
 }
 
-// replay appends one entry, if it matches.
-func (l *lane) replay(e *engine.Entry, s *Stream, run *feed.Run) {
+// replay appends one entry, if it matches, and a client with deduplication has not had it.
+func (l *lane) replay(e *engine.Entry, s *Stream, run *feed.Run, once *Once, kept uint64) {
 	l.begin(e)
 	if s.Filter != nil {
 		subject := l.subject(e)
 		if !s.Filter.Match(&subject) {
+			return
+		}
+	}
+	if once != nil {
+		if id, ok := l.identify(e); ok && once.seen.Has(id, e.Offset, kept) {
 			return
 		}
 	}

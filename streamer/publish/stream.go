@@ -41,7 +41,10 @@ func (p *Publisher) Subscribe(kind message.Kind, framing feed.Framing, f *filter
 		if class, err = p.options.Filters.Add(f); err != nil {
 			return nil, err
 		}
-		key.filter, bound = class.Key(), min(bound, filteredFeedBytes)
+		key.filter = class.Key()
+		if !f.All() {
+			bound = min(bound, filteredFeedBytes)
+		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -94,6 +97,7 @@ type plan struct {
 	feeds   // of everybody who has no filter
 	classes map[*filter.Class]*feeds
 	all     []*Stream
+	dedup   bool // some class asks for each certificate once
 }
 
 // begin fixes who gets a batch that ends at an offset: those who subscribe from now on begin behind it.
@@ -111,6 +115,7 @@ func makePlan(streams map[streamKey]*Stream) *plan {
 	made := &plan{classes: map[*filter.Class]*feeds{}}
 	for _, s := range streams {
 		made.all = append(made.all, s)
+		made.dedup = made.dedup || s.Filter.Dedup()
 		to := &made.feeds
 		if s.class != nil {
 			if to = made.classes[s.class]; to == nil {

@@ -1,0 +1,70 @@
+package filter
+
+// Once is what one client of a class with deduplication has been sent of late, while it is being caught up. It is for one
+// goroutine at a time.
+type Once struct {
+	memory *Memory
+	class  *Class
+	after  uint64
+	book   *book // nil before there is something to remember, and when the client has caught up
+}
+
+// keptReplayed is how many certificates a client that has caught up leaves to its class, so that copies of them that come live
+// are known: the last ones.
+const keptReplayed = 4096
+
+// Once begins with a client that is given everything after an offset. The class sends again, from its next decision on, what that
+// client may not have been sent.
+func (m *Memory) Once(c *Class, after uint64) *Once {
+	for floor := c.floor.Load(); floor < after && !c.floor.CompareAndSwap(floor, after); {
+		floor = c.floor.Load()
+	}
+	return &Once{memory: m, class: c, after: after}
+}
+
+// After is the offset that the client began at.
+func (o *Once) After() uint64 { return o.after }
+
+// Has says whether the client has been sent a certificate, an entry of which is at an offset, and remembers that it has now.
+// Offsets must increase from call to call; kept is as in Decide.
+func (o *Once) Has(id ID, offset, kept uint64) bool {
+	if o.book == nil {
+		o.book = &book{pool: &o.memory.replays}
+	}
+	if o.book.find(0, &id) != nil {
+		return true
+	}
+	known := o.memory.between(o.class, &id, max(o.after, kept), offset)
+	if 8*o.book.size() > int(o.memory.replays.max.Load()) && o.book.n > 0 { // the others' turn too
+		o.book.forget()
+	}
+	o.book.add(note{id: id, offset: offset})
+	return known
+}
+
+// Joined says that the client gets what its class decides from now on: what it was sent before is the class's to remember.
+func (o *Once) Joined() {
+	if o.book == nil {
+		return
+	}
+	m := o.memory
+	for i := max(0, o.book.n-keptReplayed); i < o.book.n; i++ {
+		n := o.book.at(o.book.place(i))
+		m.mu.Lock()
+		if known := m.book.find(o.class.number, &n.id); known == nil {
+			m.learn(o.class, n.id, n.offset)
+		} else {
+			known.offset = max(known.offset, n.offset)
+		}
+		m.mu.Unlock()
+	}
+	o.Close()
+}
+
+// Close gives the client's memory back.
+func (o *Once) Close() {
+	if o.book != nil {
+		o.book.close()
+		o.book = nil
+	}
+}
