@@ -80,10 +80,10 @@ func TestKubectl(t *testing.T) {
 	s.streamOf(t, ns, "stuck", `{auth: {tokens: [{secretName: tokens}]}, logs: {select: {operators: [A]}}}`)
 	kubectl("wait", "--namespace", ns, "--for=condition=Ready", "--timeout=30s", "cstream/main")
 	table := strings.Split(kubectl("get", "cstream", "--namespace", ns, "main"), "\n")
-	if got, want := strings.Join(strings.Fields(table[0]), " "), "NAME READY LOGS LAG RATE CLIENTS URL AGE"; got != want {
+	if got, want := strings.Join(strings.Fields(table[0]), " "), "NAME READY LOGS CONSISTENT LAG RATE CLIENTS URL AGE"; got != want {
 		t.Errorf("columns %s, want %s", got, want)
 	}
-	if got, want := strings.Join(strings.Fields(table[1])[:7], " "), "main True 2/2 2s 100/s 3 ws://certstream-main."+ns+".svc:8080/"; got != want {
+	if got, want := strings.Join(strings.Fields(table[1])[:8], " "), "main True 2/2 True 2s 100/s 3 ws://certstream-main."+ns+".svc:8080/"; got != want {
 		t.Errorf("row %s, want %s", got, want)
 	}
 	kubectl("wait", "--namespace", ns, "--for=condition=Stalled", "--timeout=30s", "cstream/stuck")
