@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/certstream-operator/certstream-operator/streamer/config"
+	"github.com/certstream-operator/certstream-operator/streamer/serve"
 )
 
 // listeners are the bound ports. tcp and admin are nil when they are off.
@@ -18,12 +19,15 @@ type listeners struct {
 
 // listen binds all ports.
 func (s *Streamer) listen(c *config.Config) error {
-	bind := func(to *net.Listener, setting, address string, secure bool) error {
+	bind := func(to *net.Listener, setting, address string, public bool) error {
 		l, err := net.Listen("tcp", address)
 		if err != nil {
 			return portError(setting, address, err)
 		}
-		if secure && s.tls != nil {
+		if public {
+			l = serve.Guard(l, s.tls != nil)
+		}
+		if public && s.tls != nil {
 			l = tls.NewListener(l, s.tls.Config())
 		}
 		*to = l

@@ -71,7 +71,7 @@ func runServer(ctx context.Context, text string) error {
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
-	wait.Go(func() { _ = b.server.ServeTCP(ctx, tcp) })
+	wait.Go(func() { _ = b.server.ServeTCP(ctx, serve.Guard(tcp, false)) })
 	return answer(map[string]func() (any, error){
 		"http":  func() (any, error) { return http, nil },
 		"tcp":   func() (any, error) { return tcp.Addr().String(), nil },
@@ -116,7 +116,7 @@ func (b *bench) listen(ctx context.Context, wait *sync.WaitGroup) (string, error
 	server := serve.NewHTTPServer(b.server, serve.HTTPOptions{HeaderTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10},
 		slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	wait.Go(func() {
-		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(serve.Guard(ln, false)); !errors.Is(err, http.ErrServerClosed) {
 			fmt.Fprintln(os.Stderr, "serving:", err)
 		}
 	})

@@ -158,7 +158,7 @@ func (c *conn) catchUp(w *writer) {
 		c.skip()
 		return
 	}
-	run, upTo, err := c.stream.Replay(after)
+	run, upTo, err := c.replay(after)
 	var gap *engine.GapError
 	switch {
 	case errors.As(err, &gap) && (resumed || !gap.Expired):
@@ -182,6 +182,19 @@ func (c *conn) catchUp(w *writer) {
 	}
 }
 
+// replay makes again what the client gets after an offset, in its turn.
+func (c *conn) replay(after uint64) (run feed.Run, upTo uint64, err error) {
+	done := c.server.replays.pass(c.server.ctx, func() {
+		if !c.hasEnded() {
+			run, upTo, err = c.stream.Replay(after, c.once)
+		}
+	})
+	if !done || c.hasEnded() {
+		return feed.Run{}, after, nil
+	}
+	return run, upTo, err
+}
+
 // bridge tells the client what of the entries it still misses is not kept, and goes on behind it: newer ones are.
 func (c *conn) bridge(gap *engine.GapError) {
 	c.mu.Lock()
@@ -191,16 +204,27 @@ func (c *conn) bridge(gap *engine.GapError) {
 		reason = message.GapExpired
 	}
 	to := min(gap.To, c.stream.Head())
-	c.out = c.stream.Gap(c.out, message.Gap{Reason: reason, Missed: min(gap.Missed, to-gap.From), Unknown: gap.Unknown,
+	c.out = c.stream.Gap(c.out, message.Gap{Reason: reason, Missed: min(gap.Missed, to-gap.From),
 		From: c.server.publisher.Cursor(gap.From), To: c.server.publisher.Cursor(to)})
 	c.offset = max(c.offset, to)
+	c.beginOnce()
+}
+
+// beginOnce is called wherever the client is given everything from its offset on, but may lack what was before. With mu held.
+func (c *conn) beginOnce() {
+	c.once.Close()
+	c.once = c.stream.Once(c.offset)
 }
 
 // join goes on in the feed, if it has everything the client still misses. Called with mu held.
 func (c *conn) join() bool {
+	if !c.once.MayJoin(c.offset) {
+		return false
+	}
 	next, ok := c.stream.Feed.View().Seek(c.offset)
 	if ok {
 		c.next, c.joined, c.resumed = next, true, false
+		c.once.Joined()
 	}
 	return ok
 }
@@ -213,6 +237,7 @@ func (c *conn) skip() {
 		From: c.server.publisher.Cursor(from), To: c.server.publisher.Cursor(to)})
 	c.out = c.stream.Notices(c.out, from)
 	c.offset, c.resumed = to, false
+	c.beginOnce()
 	now := time.Now().UnixNano()
 	third := c.gaps[0] != 0 && now-c.gaps[0] < int64(c.server.patience.gaps)
 	c.gaps[0], c.gaps[1] = c.gaps[1], now

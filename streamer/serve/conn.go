@@ -27,6 +27,7 @@ const (
 // patience is how long clients are waited for.
 type patience struct {
 	hello   time.Duration // for a TCP client to say what it wants
+	filter  time.Duration // for a client's turn to have its filter made
 	stuck   time.Duration // for a client whose socket is full to take a byte
 	closing time.Duration // the same, when all it is to take is the rest and a goodbye
 	linger  time.Duration // for a client to answer the goodbye
@@ -35,8 +36,8 @@ type patience struct {
 }
 
 func defaultPatience() patience {
-	return patience{hello: 5 * time.Second, stuck: 30 * time.Second, closing: 5 * time.Second, linger: time.Second,
-		pong: 90 * time.Second, gaps: time.Minute}
+	return patience{hello: 5 * time.Second, filter: 10 * time.Second, stuck: 30 * time.Second,
+		closing: 5 * time.Second, linger: time.Second, pong: 90 * time.Second, gaps: time.Minute}
 }
 
 // state says who writes to a connection. It changes under conn.mu only:
@@ -70,13 +71,14 @@ type conn struct {
 	joined  bool // next is a position in the feed; else the client is behind it
 	resumed bool // the client is being given what it asked for with a cursor
 	stream  *publish.Stream
-	out     []byte   // goes out before anything else; ends where a frame ends
-	control int      // bytes of control frames among them
-	next    uint64   // number of the next frame of the feed
-	offset  uint64   // every entry up to here has been evaluated for this client
-	bye     *goodbye // how to end, once everything before is out
-	ends    string   // why it ended
-	gaps    [2]int64 // when, in ns, the client was last told of gaps
+	once    *publish.Once // what it has had, where it wants each certificate once
+	out     []byte        // goes out before anything else; ends where a frame ends
+	control int           // bytes of control frames among them
+	next    uint64        // number of the next frame of the feed
+	offset  uint64        // every entry up to here has been evaluated for this client
+	bye     *goodbye      // how to end, once everything before is out
+	ends    string        // why it ended
+	gaps    [2]int64      // when, in ns, the client was last told of gaps
 
 	framing feed.Framing
 	kind    message.Kind
@@ -155,7 +157,12 @@ func (c *conn) step(w *writer, to sink) (int, progress) {
 		}
 		return 0, atHead
 	}
-	n, left, p := c.stepRun(w, to, run)
+	fresh, copies := c.once.Fresh(run)
+	if copies > 0 {
+		c.next, c.offset = c.next+uint64(copies), max(c.offset, run.Offset(copies-1))
+		return 0, turnOver
+	}
+	n, left, p := c.stepRun(w, to, fresh)
 	c.next = left.First
 	return n, p
 }

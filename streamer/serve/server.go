@@ -63,6 +63,8 @@ type Settings struct {
 	SlowClient SlowPolicy
 	// Limits bound a client's filter.
 	Limits filter.Limits
+	// Dedup says which stream kinds' clients get each certificate once where they say nothing about it.
+	Dedup [message.Kinds]bool
 }
 
 // DefaultSettings are WebSocket and SSE on the usual paths.
@@ -91,6 +93,18 @@ const (
 	reasonError       = "error"
 )
 
+// What may be spent on making filters, and on making again what clients have missed: shares of all cores, and how much at once
+// after a rest.
+const (
+	filterShare = 1.0 / 8
+	filterBurst = 100 * time.Millisecond
+	replayShare = 1.0 / 4
+	replayBurst = 500 * time.Millisecond
+)
+
+// replaySlots is how many replays run at a time.
+func replaySlots() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
 // Server serves streams. Its methods are safe for concurrent use.
 type Server struct {
 	publisher *publish.Publisher
@@ -108,7 +122,11 @@ type Server struct {
 	clients   atomic.Int64
 	draining  atomic.Bool
 	patience  patience
+	filters   *turnstile // where filters are made
+	replays   *turnstile // where what clients have missed is made again
 
+	ctx        context.Context // ends when the server closes
+	cancel     context.CancelFunc
 	goroutines sync.WaitGroup
 	mu         sync.Mutex
 	conns      map[*conn]struct{}
@@ -126,6 +144,8 @@ func New(o Options) *Server {
 		handler:    o.Handler,
 		log:        o.Log,
 		patience:   defaultPatience(),
+		filters:    newTurnstile(1, filterShare, filterBurst),
+		replays:    newTurnstile(replaySlots(), replayShare, replayBurst),
 		metrics:    o.Metrics,
 		upgrader:   newUpgrader(),
 		conns:      map[*conn]struct{}{},
@@ -134,6 +154,7 @@ func New(o Options) *Server {
 	if s.handler == nil {
 		s.handler = http.NotFoundHandler()
 	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.writers.New = func() any { return newWriter() }
 	for f := range s.counters {
 		name := feed.Framing(f).String()
@@ -181,6 +202,7 @@ func (s *Server) Run(ctx context.Context) {
 func (s *Server) close() {
 	s.mu.Lock()
 	s.closed = true
+	s.cancel()
 	for nc := range s.handshakes {
 		_ = nc.Close()
 	}
@@ -236,6 +258,7 @@ func (s *Server) list() []*conn {
 // add makes a connection one of ours, or returns nil when the server is closed. Somebody must read from it, and say so with
 // doneReading in the end.
 func (s *Server) add(nc net.Conn, v *visit) *conn {
+	nc = letIn(nc)
 	c := &conn{nc: nc, server: s, framing: v.framing, kind: v.kind, grant: v.grant, reading: true}
 	c.raw = rawConn(nc)
 	c.heard.Store(time.Now().UnixNano())
@@ -255,6 +278,7 @@ func (s *Server) add(nc net.Conn, v *visit) *conn {
 func (s *Server) remove(c *conn) {
 	if c.stream != nil {
 		c.shard.leave(c)
+		c.once.Close()
 		c.stream.Close()
 	}
 	if c.grant != nil {

@@ -18,6 +18,7 @@ var sseHeaders = [][2]string{
 	{"Cache-Control", "no-cache, no-transform"},
 	{"X-Accel-Buffering", "no"},
 	{"Access-Control-Allow-Origin", "*"},
+	{"Access-Control-Expose-Headers", UnknownParameters},
 }
 
 func (s *Server) serveSSE(w http.ResponseWriter, r *http.Request) {
@@ -40,7 +41,7 @@ func (s *Server) serveSSE(w http.ResponseWriter, r *http.Request) {
 		s.gate.Refuse(access.BadFilter, err.Error()).ServeHTTP(w, r)
 		return
 	}
-	if refusal := s.enter(v, req); refusal != nil {
+	if refusal := s.enter(r.Context(), v, req); refusal != nil {
 		refusal.ServeHTTP(w, r)
 		return
 	}
@@ -91,6 +92,9 @@ func (s *Server) releaseSSE(nc net.Conn, v *visit) {
 	for _, h := range sseHeaders {
 		head = append(head, h[0]+": "+h[1]+"\r\n"...)
 	}
+	if v.unknown != "" {
+		head = append(head, UnknownParameters+": "+v.unknown+"\r\n"...)
+	}
 	c.out = append(head, "\r\n"...)
 	c.begin(v)
 	go c.readUntilGone()
@@ -105,6 +109,9 @@ func (c *conn) readUntilGone() {
 // holdSSE serves where there is no socket to be had, as with HTTP/2: the handler stays until the client has gone.
 func (s *Server) holdSSE(w http.ResponseWriter, r *http.Request, v *visit) {
 	setStreamHeaders(w)
+	if v.unknown != "" {
+		w.Header().Set(UnknownParameters, v.unknown)
+	}
 	w.WriteHeader(http.StatusOK)
 	held := &heldResponse{w: w, rc: http.NewResponseController(w), request: r, gone: make(chan struct{})}
 	c := s.add(held, v)

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/certstream-operator/certstream-operator/streamer/access"
@@ -49,7 +51,7 @@ func (s *Server) ServeTCP(ctx context.Context, ln net.Listener) error {
 			_ = nc.Close()
 			continue
 		}
-		go s.serveTCP(nc)
+		go s.serveTCP(ctx, nc)
 	}
 }
 
@@ -79,7 +81,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &e) && e.Timeout()
 }
 
-func (s *Server) serveTCP(nc net.Conn) {
+func (s *Server) serveTCP(ctx context.Context, nc net.Conn) {
 	defer s.goroutines.Done()
 	v, token, err := s.greet(nc)
 	if open := s.shake(nc, false); !open || v == nil {
@@ -95,7 +97,7 @@ func (s *Server) serveTCP(nc net.Conn) {
 	if err != nil {
 		refusal = s.gate.Refuse(access.BadRequest, err.Error())
 	} else {
-		refusal = s.enter(v, req)
+		refusal = s.enter(ctx, v, req)
 	}
 	if refusal != nil {
 		s.sayAndClose(nc, refusal.Line())
@@ -186,6 +188,9 @@ func (v *visit) parseHello(line []byte) (token string, err error) {
 	if err := json.Unmarshal(line, &h); err != nil {
 		return "", fmt.Errorf("the first line is not the JSON object expected: %w", err)
 	}
+	if err := checkKeys(line); err != nil {
+		return "", err
+	}
 	if h.Stream != "" {
 		if v.kind, err = message.ParseKind(h.Stream); err != nil {
 			return "", err
@@ -198,6 +203,19 @@ func (v *visit) parseHello(line []byte) (token string, err error) {
 	}
 	v.query = h.Query
 	return h.Token, nil
+}
+
+// checkKeys refuses keys that nobody here knows: the line is for this server alone.
+func checkKeys(line []byte) error {
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(line, &keys); err != nil {
+		return fmt.Errorf("the first line is not a JSON object: %w", err)
+	}
+	unknown, err := filter.CheckNames(slices.Collect(maps.Keys(keys)), "stream", "token", "since")
+	if err == nil && len(unknown) > 0 {
+		err = fmt.Errorf("%.40q is not known; known are stream, token, since and the filters", unknown[0])
+	}
+	return err
 }
 
 // readTCP waits until the client has gone. One that has only closed its own side is still served: `nc host 8081 </dev/null`.

@@ -1,10 +1,14 @@
 package serve
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/certstream-operator/certstream-operator/streamer/access"
@@ -21,6 +25,8 @@ type visit struct {
 	framing feed.Framing
 	query   filter.Query
 	since   *origin
+	// unknown are names of parameters that nobody here knows, as UnknownParameters lists them.
+	unknown string
 
 	grant  *access.Grant
 	stream *publish.Stream
@@ -28,7 +34,7 @@ type visit struct {
 
 // enter lets a visitor in: access grants it a place, its filter is good, and there is a stream for it. Whoever called enter
 // hands the visit to a connection, or calls turnAway.
-func (s *Server) enter(v *visit, req access.Request) *access.Refusal {
+func (s *Server) enter(ctx context.Context, v *visit, req access.Request) *access.Refusal {
 	settings := s.live()
 	switch {
 	case s.draining.Load():
@@ -36,16 +42,33 @@ func (s *Server) enter(v *visit, req access.Request) *access.Refusal {
 	case !settings.Protocols[v.framing] || !settings.Kinds[v.kind]:
 		return s.gate.Refuse(access.ClosedPath, "this stream is switched off")
 	}
+	if v.query.Dedup == filter.Unset && settings.Dedup[v.kind] {
+		v.query.Dedup = filter.On
+	}
 	grant, refusal := s.gate.Admit(req)
 	if refusal != nil {
 		return refusal
 	}
 	v.grant = grant
-	if refusal := s.subscribe(v, settings.Limits); refusal != nil {
+	if refusal := s.subscribeInTurn(ctx, v, settings.Limits); refusal != nil {
 		grant.Release()
 		return refusal
 	}
 	return nil
+}
+
+// subscribeInTurn lets those who want filters wait for each other: to make one can take milliseconds.
+func (s *Server) subscribeInTurn(ctx context.Context, v *visit, limits filter.Limits) (refusal *access.Refusal) {
+	q := &v.query
+	if len(q.Domain)+len(q.Issuer)+len(q.Source)+len(q.ExcludeDomain)+len(q.ExcludeIssuer)+len(q.Suffix) == 0 {
+		return s.subscribe(v, limits)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.patience.filter)
+	defer cancel()
+	if !s.filters.pass(ctx, func() { refusal = s.subscribe(v, limits) }) {
+		return s.gate.Refuse(access.FilterCount, "too many clients ask for filters at a time; try again later")
+	}
+	return refusal
 }
 
 // subscribe compiles the filter, of somebody who has been let in, and finds the stream for it.
@@ -85,11 +108,12 @@ func (v *visit) parseHTTP(r *http.Request) error {
 	if err != nil { // a filter that is left out in silence would let everything through
 		return fmt.Errorf("the URL's parameters cannot be read: %w; write %% as %%25 and ; as %%3B", err)
 	}
-	query, err := filter.ParseValues(values)
-	if err != nil {
+	if v.unknown, err = v.checkNames(values); err != nil {
 		return err
 	}
-	v.query = query
+	if v.query, err = filter.ParseValues(values); err != nil {
+		return err
+	}
 	if since := values.Get("since"); since != "" {
 		if v.since, err = parseSince(since, time.Now()); err != nil {
 			return errors.New("parameter since is " + err.Error())
@@ -99,6 +123,33 @@ func (v *visit) parseHTTP(r *http.Request) error {
 		v.since = &origin{cursor: c}
 	}
 	return nil
+}
+
+// UnknownParameters is the header of an answer that lists the request's parameters which nobody here knows. They are no reason
+// to refuse a client: some came with its old server, some from a proxy.
+const UnknownParameters = "Certstream-Unknown-Parameters"
+
+// Bounds of that list.
+const (
+	maxUnknown     = 8
+	maxUnknownName = 40
+)
+
+// checkNames refuses names that are nearly right, and lists those that are not known at all.
+func (v *visit) checkNames(values url.Values) (unknown string, err error) {
+	others := []string{"since", "token"}
+	if v.framing == feed.EventStream {
+		others = append(others, "stream")
+	}
+	names, err := filter.CheckNames(slices.Collect(maps.Keys(values)), others...)
+	if err != nil || len(names) == 0 {
+		return "", err
+	}
+	names = names[:min(len(names), maxUnknown)]
+	for i, name := range names {
+		names[i] = url.QueryEscape(name[:min(len(name), maxUnknownName)])
+	}
+	return strings.Join(names, ", "), nil
 }
 
 // begin starts the stream on a connection: a gap notice where the cursor asks for what is gone, a heartbeat, then messages. The
@@ -112,6 +163,7 @@ func (c *conn) begin(v *visit) {
 	if v.since != nil {
 		c.resume(*v.since)
 	}
+	c.beginOnce()
 	c.out = c.stream.Heartbeat(c.out, c.offset)
 	c.join()
 	c.shard.join(c)

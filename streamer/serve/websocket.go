@@ -78,14 +78,17 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request, kind mes
 		s.gate.Refuse(access.BadFilter, err.Error()).ServeHTTP(w, r)
 		return
 	}
-	if refusal := s.enter(v, req); refusal != nil {
+	if refusal := s.enter(r.Context(), v, req); refusal != nil {
 		refusal.ServeHTTP(w, r)
 		return
 	}
 	h := &hijacker{ResponseWriter: w, server: s, visit: v}
-	var header http.Header
+	header := http.Header{}
 	if access.OffersSubprotocol(r.Header) {
-		header = http.Header{"Sec-Websocket-Protocol": {access.Subprotocol}}
+		header.Set("Sec-Websocket-Protocol", access.Subprotocol)
+	}
+	if v.unknown != "" {
+		header.Set(UnknownParameters, v.unknown)
 	}
 	ws, err := s.upgrader.Upgrade(h, r, header)
 	if err != nil {

@@ -138,7 +138,7 @@ func TestEndedBeforeItBegan(t *testing.T) {
 	r.next(first)
 	for range 2 * len(r.server.shards) {
 		v := &visit{kind: message.Lite, framing: feed.WebSocket}
-		if refusal := r.server.enter(v, access.Request{}); refusal != nil {
+		if refusal := r.server.enter(t.Context(), v, access.Request{}); refusal != nil {
 			t.Fatal(refusal)
 		}
 		nc, peer := net.Pipe()
