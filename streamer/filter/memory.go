@@ -147,12 +147,14 @@ func (m *Memory) learn(c *Class, id ID, offset uint64) {
 	}
 }
 
-// between says whether a class knows of a copy beyond one offset and before another.
-func (m *Memory) between(c *Class, id *ID, after, before uint64) bool {
+// between is the offset of the newest copy that a class knows of, if it is beyond one offset and before another; else 0.
+func (m *Memory) between(c *Class, id *ID, after, before uint64) uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known := m.book.find(c.number, id)
-	return known != nil && known.offset > after && known.offset < before
+	if known := m.book.find(c.number, id); known != nil && known.offset > after && known.offset < before {
+		return known.offset
+	}
+	return 0
 }
 
 // MemoryStats is what a memory holds and has done.

@@ -25,21 +25,26 @@ func (m *Memory) Once(c *Class, after uint64) *Once {
 // After is the offset that the client began at.
 func (o *Once) After() uint64 { return o.after }
 
-// Has says whether the client has been sent a certificate, an entry of which is at an offset, and remembers that it has now.
-// Offsets must increase from call to call; kept is as in Decide.
+// Has says whether the client has been sent a certificate before an entry of it at an offset, and remembers that it is now. The
+// same offsets may come again, when what was made for them could not be sent; kept is as in Decide.
 func (o *Once) Has(id ID, offset, kept uint64) bool {
 	if o.book == nil {
 		o.book = &book{pool: &o.memory.replays}
 	}
-	if o.book.find(0, &id) != nil {
-		return true
+	if n := o.book.find(0, &id); n != nil {
+		sent := n.offset < offset
+		n.offset = min(n.offset, offset)
+		return sent
 	}
-	known := o.memory.between(o.class, &id, max(o.after, kept), offset)
+	earlier := o.memory.between(o.class, &id, max(o.after, kept), offset)
 	if 8*o.book.size() > int(o.memory.replays.max.Load()) && o.book.n > 0 { // the others' turn too
 		o.book.forget()
 	}
+	if earlier > 0 {
+		offset = earlier
+	}
 	o.book.add(note{id: id, offset: offset})
-	return known
+	return earlier > 0
 }
 
 // Joined says that the client gets what its class decides from now on: what it was sent before is the class's to remember.
@@ -51,10 +56,8 @@ func (o *Once) Joined() {
 	for i := max(0, o.book.n-keptReplayed); i < o.book.n; i++ {
 		n := o.book.at(o.book.place(i))
 		m.mu.Lock()
-		if known := m.book.find(o.class.number, &n.id); known == nil {
+		if m.book.find(o.class.number, &n.id) == nil { // else what it knows is newer
 			m.learn(o.class, n.id, n.offset)
-		} else {
-			known.offset = max(known.offset, n.offset)
 		}
 		m.mu.Unlock()
 	}
