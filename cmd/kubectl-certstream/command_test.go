@@ -174,7 +174,7 @@ func TestLogsCommand(t *testing.T) {
 	if err := json.Unmarshal(w.out.Bytes(), &logs); err != nil {
 		t.Fatal(err)
 	}
-	if len(logs) != 12 || logs[0].LastErrorKind != "timeout" {
+	if len(logs) != 13 || logs[0].LastErrorKind != "timeout" {
 		t.Errorf("got %d logs, the first %+v", len(logs), logs[0])
 	}
 }

@@ -18,6 +18,9 @@ func healthyReport() *serve.Status {
 		Version: "v0.1.0", StartedAt: moment.Add(-72 * time.Hour), UptimeSeconds: 72 * 3600, EntriesPerSecond: 412.3,
 		Config: serve.ConfigStatus{Path: "/etc/certstream/config/config.yaml", Hash: runningHash, LoadedAt: moment.Add(-time.Hour)},
 		State:  serve.StateStatus{Dir: "/var/lib/certstream", LastCheckpoint: moment.Add(-3 * time.Second)},
+		Retention: &serve.RetentionStatus{
+			Segments: 17, Entries: 6_100_000, Bytes: 1900 << 20, CapacityBytes: 2457 << 20, Seconds: 18_000, OldestAt: moment.Add(-5 * time.Hour),
+		},
 		Clients: []serve.ClientsCount{
 			{Protocol: "websocket", Stream: "lite", Count: 7}, {Protocol: "websocket", Stream: "full"}, {Protocol: "sse", Stream: "domains-only", Count: 2},
 		},
@@ -28,7 +31,7 @@ func healthyReport() *serve.Status {
 		s.Logs = append(s.Logs, serve.LogStatus{
 			Name: fmt.Sprintf("Google 'Argon2026h%d' log", i), URL: fmt.Sprintf("https://argon%d.test/", i), Operator: "Google", LogID: "aWQ=",
 			Protocol: "rfc6962", State: "following", Status: serve.Healthy, Breaker: "closed", Position: 1_500_000_000 + n,
-			VerifiedPosition: 1_500_000_000 + n, TreeSize: 1_500_000_000 + n, LagSeconds: float64(i), Entries: 10_000_000 * n, RequestsPerSec: 0.5,
+			Verification: "full", VerifiedPosition: 1_500_000_000 + n, TreeSize: 1_500_000_000 + n, LagSeconds: float64(i), Entries: 10_000_000 * n, RequestsPerSec: 0.5,
 		})
 	}
 	return s
@@ -44,8 +47,17 @@ func troubledReport() *serve.Status {
 	}, serve.LogStatus{
 		Name: "TrustAsia 'log2026a'", URL: "https://trustasia.test/", Operator: "TrustAsia", Protocol: "tiled", State: "catching_up",
 		Status: serve.Degraded, Breaker: "closed", Position: 2_000, TreeSize: 90_000, LagEntries: 88_000, LagSeconds: 95, Stale: true,
-		TreeHeadTime: moment.Add(-25 * time.Hour), Unverified: "the root does not match", UnverifiedSince: moment.Add(-90 * time.Second),
+		TreeHeadTime: moment.Add(-25 * time.Hour), Unverified: "the root does not match", UnverifiedSince: moment.Add(-90 * time.Second), Verification: "full",
+	}, serve.LogStatus{
+		Name: "Sectigo 'Mammoth2026h1'", URL: "https://mammoth.test/", Operator: "Sectigo", Protocol: "rfc6962", State: "following",
+		Status: serve.Unhealthy, Breaker: "closed", Position: 700, VerifiedPosition: 600, TreeSize: 700, LagSeconds: 2, Verification: "full",
+		Unverified: "the log misbehaved: two roots for size 700", UnverifiedSince: moment.Add(-30 * time.Minute), Misbehaviours: 1,
+		Misbehaviour: &serve.Misbehaviour{
+			Kind: "two_roots", Why: "two roots for size 700", Since: moment.Add(-30 * time.Minute), Count: 1,
+			Evidence: "/var/lib/certstream/state/evidence/mammoth/20261121T113000.000000000Z.json",
+		},
 	})
+	s.Retention.LastError, s.Retention.Full, s.Retention.AsideSegments, s.Retention.MissedEntries = "the volume is full", true, 1, 12_000
 	s.Config.Hash = "0000aaaabbbbccccdddd"
 	s.Config.LastError = "line 4: port: 80800 is above 65535; want 0 to 65535"
 	s.Config.LastErrorAt = moment.Add(-20 * time.Second)

@@ -62,7 +62,7 @@ func renderLogError(p *page, l *serve.LogStatus) {
 }
 
 func complaints(p *page, l *serve.LogStatus) (all []string) {
-	if l.Misbehaviours > 0 {
+	if l.Misbehaviours > 0 && l.Misbehaviour == nil {
 		all = append(all, "it has contradicted itself "+counted(l.Misbehaviours, "time", "times"))
 	}
 	if m := l.Misbehaviour; m != nil {
@@ -71,6 +71,9 @@ func complaints(p *page, l *serve.LogStatus) (all []string) {
 	if l.LastError != "" && (l.State == "failing" || l.Breaker != "closed") {
 		all = append(all, fmt.Sprintf("%s %s ago: %s", l.LastErrorKind, p.since(l.LastErrorAt), l.LastError))
 	}
+	if l.Doubt != "" {
+		all = append(all, "in doubt, and being looked into: "+l.Doubt)
+	}
 	if l.Unverified != "" {
 		all = append(all, "not verified for "+p.since(l.UnverifiedSince)+": "+l.Unverified)
 	}
@@ -78,6 +81,19 @@ func complaints(p *page, l *serve.LogStatus) (all []string) {
 		all = append(all, "its tree head is from "+p.since(l.TreeHeadTime)+" ago")
 	}
 	return all
+}
+
+// proofOf says how much of a log is verified, or what it was caught at.
+func proofOf(l *serve.LogStatus) cell {
+	switch {
+	case l.Misbehaviour != nil:
+		return painted(red, l.Misbehaviour.Kind)
+	case l.Doubt != "":
+		return painted(yellow, "doubt")
+	case l.Unverified != "":
+		return painted(yellow, "unverified")
+	}
+	return text(cmp.Or(l.Verification, "-"))
 }
 
 func renderFolded(p *page, rest []serve.LogStatus) {
@@ -115,16 +131,16 @@ func health(status string) color {
 // renderLogTable lists all logs. On a terminal too narrow for that, columns are left out, those of least use first.
 func renderLogTable(p *page, s *serve.Status) {
 	rows := [][]cell{{
-		text("NAME"), text("OPERATOR"), text("PROTOCOL"), text("STATE"), text("STATUS"), rightward(plain, "POSITION"),
+		text("NAME"), text("OPERATOR"), text("PROTOCOL"), text("STATE"), text("STATUS"), text("PROOF"), rightward(plain, "POSITION"),
 		rightward(plain, "TREE SIZE"), rightward(plain, "LAG"), text("ERROR"),
 	}}
 	for _, l := range worstFirst(s.Logs) {
 		rows = append(rows, []cell{
-			text(l.Name), text(cmp.Or(l.Operator, "-")), text(l.Protocol), text(l.State), painted(health(l.Status), l.Status),
+			text(l.Name), text(cmp.Or(l.Operator, "-")), text(l.Protocol), text(l.State), painted(health(l.Status), l.Status), proofOf(&l),
 			number(l.Position), number(l.TreeSize), rightward(plain, lagOf(&l)), text(errorOf(&l)),
 		})
 	}
-	for _, column := range []int{1, 5, 1} { // operator, tree size, protocol
+	for _, column := range []int{1, 6, 1, 4} { // operator, tree size, protocol, position
 		if p.width == 0 || total(clean(rows)) <= p.width {
 			break
 		}
@@ -144,13 +160,13 @@ func errorOf(l *serve.LogStatus) string {
 // renderWideLogTable lists all logs with all that fits a line.
 func renderWideLogTable(p *page, s *serve.Status) {
 	rows := [][]cell{{
-		text("NAME"), text("OPERATOR"), text("PROTOCOL"), text("STATE"), text("STATUS"), rightward(plain, "POSITION"),
-		rightward(plain, "VERIFIED"), rightward(plain, "TREE SIZE"), rightward(plain, "BEHIND"), rightward(plain, "LAG"),
+		text("NAME"), text("OPERATOR"), text("PROTOCOL"), text("STATE"), text("STATUS"), text("PROOF"),
+		rightward(plain, "POSITION"), rightward(plain, "VERIFIED"), rightward(plain, "TREE SIZE"), rightward(plain, "BEHIND"), rightward(plain, "LAG"),
 		rightward(plain, "AVG/S"), rightward(plain, "REQUESTS/S"), rightward(plain, "ERRORS"), text("ERROR"), text("URL"),
 	}}
 	for _, l := range worstFirst(s.Logs) {
 		rows = append(rows, []cell{
-			text(l.Name), text(cmp.Or(l.Operator, "-")), text(l.Protocol), text(l.State), painted(health(l.Status), l.Status),
+			text(l.Name), text(cmp.Or(l.Operator, "-")), text(l.Protocol), text(l.State), painted(health(l.Status), l.Status), proofOf(&l),
 			number(l.Position), number(l.VerifiedPosition), number(l.TreeSize), number(l.LagEntries), rightward(plain, lagOf(&l)),
 			decimal(meanRate(s, &l)), decimal(l.RequestsPerSec), number(l.Errors), text(errorOf(&l)), text(l.URL),
 		})

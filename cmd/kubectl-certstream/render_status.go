@@ -143,7 +143,8 @@ func verdict(c *metav1.Condition) color {
 		return yellow
 	case c.Status != bad:
 		return green
-	case c.Type == v1alpha1.ConditionReady, c.Type == v1alpha1.ConditionStalled, c.Type == v1alpha1.ConditionAvailable:
+	case c.Type == v1alpha1.ConditionReady, c.Type == v1alpha1.ConditionStalled, c.Type == v1alpha1.ConditionAvailable,
+		c.Type == v1alpha1.ConditionLogsConsistent:
 		return red
 	}
 	return yellow
@@ -233,6 +234,9 @@ func renderFigures(p *page, f *v1alpha1.Figures) {
 	for _, worst := range f.Logs.Worst {
 		p.wrap(4, yellow, fmt.Sprintf("%s: %s, %s behind", worst.Name, worst.Problem, span(float64(worst.LagSeconds))))
 	}
+	for _, m := range f.Logs.Misbehaviour {
+		p.wrap(4, red, fmt.Sprintf("%s: caught lying (%s) %s ago, evidence in %s", m.Name, m.Kind, p.since(m.Since.Time), cmp.Or(m.Evidence, "its log lines")))
+	}
 }
 
 func renderClients(p *page, clients []serve.ClientsCount) {
@@ -269,6 +273,7 @@ func renderState(p *page, o *overview) {
 	if o.Streamer == nil {
 		return
 	}
+	renderRetention(p, o.Streamer.Retention)
 	s := &o.Streamer.State
 	if !s.LastCheckpoint.IsZero() {
 		p.line(2, "checkpoint written "+p.since(s.LastCheckpoint)+" ago")
@@ -276,6 +281,42 @@ func renderState(p *page, o *overview) {
 	if s.LastError != "" {
 		p.wrap(2, red, "the checkpoint cannot be written: "+s.LastError)
 	}
+}
+
+// renderRetention says how far back clients can resume from the volume.
+func renderRetention(p *page, r *serve.RetentionStatus) {
+	if r == nil {
+		p.line(2, "no entries are kept on it")
+		return
+	}
+	p.line(2, fmt.Sprintf("the last %s are kept, %s in %s of %s", span(r.Seconds), counted(r.Entries, "entry", "entries"),
+		mebibytes(r.Bytes), mebibytes(r.CapacityBytes)))
+	if r.LastError != "" {
+		p.wrap(2, red, "entries cannot be kept: "+r.LastError)
+	}
+	if r.AsideSegments > 0 {
+		p.wrap(2, yellow, fmt.Sprintf("%s could not be read and %s set aside: clients that resume from there are told what they miss",
+			counted(r.AsideSegments, "segment", "segments"), one(r.AsideSegments, "was", "were")))
+	}
+	if r.MissedEntries > 0 {
+		p.wrap(2, yellow, counted(r.MissedEntries, "entry was", "entries were")+" not kept since the pod's start")
+	}
+}
+
+// mebibytes is a size to be read by people.
+func mebibytes(n int64) string {
+	if n >= 10<<30 {
+		return fmt.Sprintf("%d GiB", n>>30)
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
+}
+
+// one takes the word for one or for more.
+func one(n int, single, more string) string {
+	if n == 1 {
+		return single
+	}
+	return more
 }
 
 // renderEvents lists the newest events, the newest last.

@@ -86,7 +86,7 @@ func TestRenderLogs(t *testing.T) {
 
 func TestColours(t *testing.T) {
 	p := &page{width: 80, color: true, now: moment}
-	renderStatus(p, overviewOf(t, troubledReport()), folds{2, 2})
+	renderStatus(p, overviewOf(t, troubledReport()), folds{3, 2})
 	for _, want := range []string{
 		"\x1b[1mCertStream ct/main\x1b[0m  \x1b[32mready\x1b[0m", "\x1b[32mReady\x1b[0m ", "\x1b[33mMonitored\x1b[0m ",
 		"\x1b[31munhealthy\x1b[0m", "\x1b[33mdegraded\x1b[0m",
@@ -96,7 +96,7 @@ func TestColours(t *testing.T) {
 		}
 	}
 	bare := &page{width: 80, now: moment}
-	renderStatus(bare, overviewOf(t, troubledReport()), folds{2, 2})
+	renderStatus(bare, overviewOf(t, troubledReport()), folds{3, 2})
 	if got := uncoloured(p.String()); got != bare.String() {
 		t.Errorf("colours move the text:\n%s", got)
 	}

@@ -94,7 +94,7 @@ func TestTailGoesOnAtTheNextPod(t *testing.T) {
 	if diff := cmp.Diff(want, asked); diff != "" {
 		t.Error(diff)
 	}
-	for _, want := range []string{"reading from pod pod-1\n", "reading from pod pod-2\n", "close 1012: restarting; next try in"} {
+	for _, want := range []string{"reading from pod pod-1\n", "reading from pod pod-2\n", "restarting; next try in"} {
 		if !strings.Contains(w.errs.String(), want) {
 			t.Errorf("said %q, not %q", &w.errs, want)
 		}
