@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -11,12 +12,17 @@ import (
 	"github.com/certstream-operator/certstream-operator/streamer/certificate"
 	"github.com/certstream-operator/certstream-operator/streamer/engine"
 	"github.com/certstream-operator/certstream-operator/streamer/filter"
+	"github.com/certstream-operator/certstream-operator/streamer/follow"
 	"github.com/certstream-operator/certstream-operator/streamer/message"
 )
 
 // Segments lists what a state directory keeps of entries, after checking each frame. A streamer may be writing there.
 func Segments(stateDir string) ([]engine.SegmentFile, error) {
-	return engine.Inspect(filepath.Join(stateDir, engine.SegmentsDir))
+	holes, err := follow.SavedHoles(stateDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading the checkpoint that goes with the segments: %w", err)
+	}
+	return engine.Inspect(filepath.Join(stateDir, engine.SegmentsDir), holes)
 }
 
 // Export says what WriteSegments writes.

@@ -121,6 +121,7 @@ func (s *Streamer) buildEngine(c *config.Config) error {
 		s.store, reserve = store, store.Reserve
 		var clean, fresh bool
 		numbering.Epoch, numbering.Checkpoint, numbering.Next, clean, fresh = store.Numbering()
+		numbering.Holes = store.Holes()
 		s.recovery = recovery(clean, fresh)
 	} else {
 		s.logger.Info("no state.dir is set: nothing is kept over a restart, and logs are begun at ct_log.start", "start", c.CTLog.Start)

@@ -24,14 +24,13 @@ const (
 type frameKind uint8
 
 const (
-	headFrame    frameKind = iota + 1 // format, epoch
-	issuerFrame                       // issuing certificates
-	entryFrame                        // a block, compressed
-	gapFrame                          // nothing: entries that are not kept, or offsets that were never used
-	indexFrame                        // places of all entry and gap frames
-	tailFrame                         // place of the index, entries missing
-	lastFrame    = tailFrame
-	unknownCount = 1 // flag: count is only a bound
+	headFrame   frameKind = iota + 1 // format, epoch
+	issuerFrame                      // issuing certificates
+	entryFrame                       // a block, compressed
+	gapFrame                         // nothing: entries that are not kept, or offsets that were never used
+	indexFrame                       // places of all entry and gap frames
+	tailFrame                        // place of the index, entries missing
+	lastFrame   = tailFrame
 )
 
 // frame is a frame's header.
@@ -93,8 +92,12 @@ func parseHeader(b []byte) (frame, error) {
 	return f, nil
 }
 
-// readFrame reads and checks the frame at a place of a file. At the file's end it returns io.EOF.
-func readFrame(r io.ReaderAt, at int64) (frame, []byte, error) {
+// readFrame reads and checks the frame at a place of a file of so many bytes. At the file's end it returns io.EOF. Where the body
+// alone is bad, it returns the header with the error.
+func readFrame(r io.ReaderAt, at, size int64) (frame, []byte, error) {
+	if at >= size {
+		return frame{}, nil, io.EOF
+	}
 	var header [frameHeader]byte
 	n, err := r.ReadAt(header[:], at)
 	switch {
@@ -109,7 +112,9 @@ func readFrame(r io.ReaderAt, at int64) (frame, []byte, error) {
 	if err != nil {
 		return frame{}, nil, err
 	}
-	f.at = at
+	if f.at = at; f.end() > size {
+		return frame{}, nil, errTorn
+	}
 	body, err := readBody(r, f)
 	return f, body, err
 }
@@ -143,6 +148,7 @@ type contents struct {
 	after uint64
 	// frames are the entry and gap frames in order, issuers those with certificates.
 	frames, issuers []frame
+	lost            []lost
 	sealed          bool
 	size            int64 // up to where all is whole
 }
@@ -155,10 +161,11 @@ func (c *contents) last() uint64 {
 	return c.frames[len(c.frames)-1].last
 }
 
-// scan reads a segment from its beginning, checking everything, up to its end or to the first frame that is not whole, which
-// the error is about. What comes before it is good.
-func scan(r io.ReaderAt) (*contents, error) {
-	head, body, err := readFrame(r, 0)
+// scan reads a segment of so many bytes from its beginning, checking everything. What is not whole, but has something whole
+// behind it, is a gap in what it returns, and noted as lost. Else the error is about the first frame that is not whole; what comes
+// before it is good.
+func scan(r io.ReaderAt, size int64) (*contents, error) {
+	head, body, err := readFrame(r, 0, size)
 	if err != nil {
 		return &contents{}, noEOF(err)
 	}
@@ -167,17 +174,20 @@ func scan(r io.ReaderAt) (*contents, error) {
 	}
 	c := &contents{epoch: string(body[1:]), after: head.after, size: head.end()}
 	for !c.sealed {
-		f, _, err := readFrame(r, c.size)
+		f, _, err := readFrame(r, c.size, size)
 		if errors.Is(err, io.EOF) {
 			return c, nil
 		}
-		if err != nil {
+		if err == nil && f.after != c.last() {
+			err = fmt.Errorf("%w: a frame begins at offset %d, the one before it ends at %d", errCorrupt, f.after, c.last())
+		}
+		if err == nil {
+			c.add(f)
+			continue
+		}
+		if !isDamage(err) || !c.resync(r, size, err) {
 			return c, err
 		}
-		if f.after != c.last() {
-			return c, fmt.Errorf("%w: a frame begins at offset %d, the one before it ends at %d", errCorrupt, f.after, c.last())
-		}
-		c.add(f)
 	}
 	return c, nil
 }
@@ -241,7 +251,7 @@ func summary(frames []frame) (count, missed uint64, first, latest int64) {
 
 // readTail reads the end of a sealed segment of so many bytes: a frame, where the index is, and how many entries are missing.
 func readTail(r io.ReaderAt, size int64) (tail frame, index int64, missed uint64, err error) {
-	tail, body, err := readFrame(r, max(size-tailSize, 0))
+	tail, body, err := readFrame(r, max(size-tailSize, 0), size)
 	if err != nil || tail.kind != tailFrame || len(body) != tailBody {
 		return frame{}, 0, 0, errors.Join(errTorn, err)
 	}
@@ -254,7 +264,7 @@ func readIndex(r io.ReaderAt, size int64, after uint64) (*contents, error) {
 	if err != nil {
 		return nil, err
 	}
-	index, body, err := readFrame(r, at)
+	index, body, err := readFrame(r, at, size)
 	if err != nil {
 		return nil, noEOF(err)
 	}
@@ -271,7 +281,9 @@ func readIndex(r io.ReaderAt, size int64, after uint64) (*contents, error) {
 		if f.kind != issuerFrame && f.after != c.last() {
 			return nil, fmt.Errorf("%w: a segment's index", errCorrupt)
 		}
-		f.at = int64(binary.LittleEndian.Uint64(body))
+		if f.at = int64(binary.LittleEndian.Uint64(body)); f.at < 0 || f.at > size || f.end() > size {
+			return nil, fmt.Errorf("%w: a segment's index", errCorrupt)
+		}
 		c.add(f)
 	}
 	if c.size, c.sealed = size, true; c.last() != tail.last {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/certstream-operator/certstream-operator/internal/durable"
 )
 
 // SegmentsDir is the folder of segments within a state directory.
@@ -31,17 +33,19 @@ type SegmentFile struct {
 	Problem error
 
 	frames, issuers []frame
+	holes           []Hole
 }
 
-// Inspect lists the segments in a folder, by epoch and offset, after checking each frame's checksum.
-func Inspect(dir string) ([]SegmentFile, error) {
+// Inspect lists the segments in a folder, by epoch and offset, after checking each frame's checksum. holes are those of the
+// numbering, so that Each passes over what does not count.
+func Inspect(dir string, holes []Hole) ([]SegmentFile, error) {
 	epochs, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("looking for segments: %w", err)
 	}
 	var all []SegmentFile
 	for _, epoch := range epochs {
-		names, err := disk{}.List(filepath.Join(dir, epoch.Name()))
+		names, err := durable.Disk{}.List(filepath.Join(dir, epoch.Name()))
 		if err != nil {
 			return nil, fmt.Errorf("looking for segments: %w", err)
 		}
@@ -51,6 +55,9 @@ func Inspect(dir string) ([]SegmentFile, error) {
 			}
 		}
 	}
+	for i := range all {
+		all[i].holes = holes
+	}
 	slices.SortFunc(all, func(a, b SegmentFile) int {
 		return cmp.Or(cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(a.After, b.After))
 	})
@@ -59,7 +66,7 @@ func Inspect(dir string) ([]SegmentFile, error) {
 
 func inspect(path, epoch string, seg *segment) SegmentFile {
 	file := SegmentFile{Path: path, Epoch: epoch, After: seg.after, UpTo: max(seg.after, seg.last), Aside: seg.aside}
-	f, err := disk{}.Open(path, false)
+	f, err := durable.Disk{}.Open(path, false)
 	if err != nil {
 		file.Problem = err
 		return file
@@ -68,7 +75,11 @@ func inspect(path, epoch string, seg *segment) SegmentFile {
 	if file.Bytes, file.Problem = f.Size(); file.Problem != nil {
 		return file
 	}
-	c, err := scan(f)
+	c, err := scan(f, file.Bytes)
+	if len(c.lost) > 0 {
+		first := c.lost[0]
+		err = fmt.Errorf("%w, in %d places, first in %d bytes at %d", first.cause, len(c.lost), first.end-first.at, first.at)
+	}
 	file.Problem, file.Full, file.frames, file.issuers = err, c.sealed, c.frames, c.issuers
 	if err == nil && (c.epoch != epoch || c.after != seg.after) {
 		file.Problem = fmt.Errorf("%w: it says to be of epoch %s, after offset %d", errCorrupt, c.epoch, c.after)
@@ -90,12 +101,12 @@ func (f *SegmentFile) Torn() bool { return errors.Is(f.Problem, errTorn) }
 // Each calls do with the entries seen from a time up to, not including, another, in order, until it returns an error; zero times
 // are no bounds. The entries are valid during the call only. Issuers are put where chains are looked up.
 func (f *SegmentFile) Each(from, to time.Time, issuers *Issuers, do func(*Entry) error) error {
-	reader, err := newSegmentReader(issuers)
+	reader, err := newSegmentReader(issuers, f.holes)
 	if err != nil {
 		return err
 	}
 	defer reader.decoder.Close()
-	file, err := disk{}.Open(f.Path, false)
+	file, err := durable.Disk{}.Open(f.Path, false)
 	if err != nil {
 		return err
 	}
@@ -129,12 +140,12 @@ func overlaps(first, last int64, from, to time.Time) bool {
 }
 
 // newSegmentReader makes what reads blocks and nothing else.
-func newSegmentReader(issuers *Issuers) (*Segments, error) {
+func newSegmentReader(issuers *Issuers, holes []Hole) (*Segments, error) {
 	decoder, err := newDecoder()
 	if err != nil {
 		return nil, err
 	}
 	return &Segments{
-		options: SegmentOptions{Issuers: issuers}, decoder: decoder, sources: map[Source]*Source{}, log: slog.New(slog.DiscardHandler),
+		options: SegmentOptions{Issuers: issuers}, holes: holes, decoder: decoder, sources: map[Source]*Source{}, log: slog.New(slog.DiscardHandler),
 	}, nil
 }

@@ -31,8 +31,8 @@ func (r *Retained) Read(after uint64, buf []Entry) (int, error) {
 			continue
 		}
 		to := r.Window.Oldest()
-		if missed := r.segments.missing(after, to); missed > 0 {
-			return 0, &GapError{From: after, To: to, Missed: missed, Expired: after < r.Oldest()}
+		if err := r.segments.gap(after, to, after < r.Oldest()); err != nil {
+			return 0, err
 		}
 		after = to
 	}
@@ -45,7 +45,7 @@ func (r *Retained) shorten(err error) error {
 	if !errors.As(err, &gap) || gap.To <= oldest || gap.From >= oldest {
 		return err
 	}
-	gap.To, gap.Missed = oldest, min(gap.Missed, oldest-gap.From)
+	gap.To, gap.Missed = oldest, r.numbered(gap.From, oldest)
 	return gap
 }
 
@@ -66,7 +66,7 @@ func (r *Retained) Resume(c Cursor) Resume {
 	if c.Offset >= oldest {
 		return Resume{From: c.Offset}
 	}
-	missed := r.segments.missing(c.Offset, oldest)
+	missed := r.numbered(c.Offset, oldest)
 	return Resume{From: oldest, Lost: missed > 0, Missed: missed}
 }
 

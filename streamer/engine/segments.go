@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/certstream-operator/certstream-operator/internal/durable"
 )
 
 // The stored form, as measured on real certificates (docs/performance.md): larger blocks or more effort save little.
@@ -52,8 +54,9 @@ type SegmentOptions struct {
 	Window  *Window
 	Issuers *Issuers
 	Log     *slog.Logger
+	// FS is where the folder is; nil means the operating system's.
+	FS durable.FS
 
-	fs      fileSystem
 	reserve int64
 	segment int64 // size at which a segment is full; 0 follows from the limits
 }
@@ -62,11 +65,12 @@ type SegmentOptions struct {
 // the stream leaves a counted hole in what is kept. Run writes; all other methods are safe for concurrent use, by any number.
 type Segments struct {
 	options    SegmentOptions
-	fs         fileSystem
+	fs         durable.FS
 	dir        string // of this epoch
 	window     *Window
 	checkpoint uint64 // at the start: what was numbered above it and below begin is read from its log again
 	begin      uint64 // the first offset of this run, less one
+	holes      []Hole
 	log        *slog.Logger
 	limits     atomic.Pointer[SegmentLimits]
 	requests   chan syncRequest
@@ -97,10 +101,10 @@ type segment struct {
 	first       int64  // ms since 1970, 0 if it has no entries
 	latest      int64
 	size        int64
-	frames      []frame // of the one being written
-	open        bool    // being written
-	aside       bool    // it could not be read: count is what it had, as far as known
-	unknown     bool
+	frames      []frame        // of the one being written
+	open        bool           // being written
+	aside       bool           // it could not be read at all: count is what it had
+	lost        map[int64]bool // places that could not be read
 }
 
 // waiting is what has been taken from the window and is not in a file yet: gaps, then entries.
@@ -113,8 +117,8 @@ type waiting struct {
 
 // SegmentTotals count since the start.
 type SegmentTotals struct {
-	// Corrupt is how many segments were set aside, Missed how many entries were not kept: the disk was too slow, full or
-	// failing. Errors counts failures of the disk.
+	// Corrupt is in how many segments something could not be read, Missed how many entries are not kept: they are what could not
+	// be read, or the disk was too slow, full or failing. Errors counts failures of the disk.
 	Corrupt, Missed, Errors uint64
 }
 
@@ -138,18 +142,14 @@ type SegmentStats struct {
 
 // GapError says that entries between two offsets are not kept, though older or newer ones are.
 type GapError struct {
-	// After From, up to To, Missed entries are missing; where Unknown is set, Missed is not known.
+	// After From, up to To, Missed entries are missing.
 	From, To, Missed uint64
-	Unknown          bool
 	// Expired says that everything up to To has been dropped for its age or the bound of bytes.
 	Expired bool
 }
 
 // Error says what is missing.
 func (e *GapError) Error() string {
-	if e.Unknown {
-		return fmt.Sprintf("the entries after offset %d up to %d are not kept", e.From, e.To)
-	}
 	return fmt.Sprintf("%d entries after offset %d up to %d are not kept", e.Missed, e.From, e.To)
 }
 
@@ -158,8 +158,8 @@ func (e *GapError) Unwrap() error { return ErrExpired }
 
 // NewSegments makes segments that go on with what is in the folder, as soon as Run runs.
 func NewSegments(o SegmentOptions) (*Segments, error) {
-	if o.fs == nil {
-		o.fs = disk{}
+	if o.FS == nil {
+		o.FS = durable.Disk{}
 	}
 	if o.reserve == 0 {
 		o.reserve = roomReserve
@@ -174,11 +174,12 @@ func NewSegments(o SegmentOptions) (*Segments, error) {
 	}
 	s := &Segments{
 		options:    o,
-		fs:         o.fs,
+		fs:         o.FS,
 		dir:        filepath.Join(o.Dir, o.Window.epoch),
 		window:     o.Window,
 		checkpoint: o.Window.checkpoint,
 		begin:      o.Window.first - 1,
+		holes:      o.Window.holes,
 		log:        o.Log,
 		requests:   make(chan syncRequest),
 		stopped:    make(chan struct{}),
@@ -234,13 +235,13 @@ func (s *Segments) oldest() uint64 {
 	return math.MaxUint64
 }
 
-// missing is how many entries were numbered after one offset up to another, as far as this run knows.
-func (s *Segments) missing(from, to uint64) uint64 {
-	jump := uint64(0)
-	if low, high := max(from, s.checkpoint), min(to, s.begin); low < high {
-		jump = high - low
+// gap is the error that nothing is kept after an offset up to another; nil where nothing was numbered there.
+func (s *Segments) gap(from, to uint64, expired bool) error {
+	missed := s.window.numbered(from, to)
+	if missed == 0 {
+		return nil
 	}
-	return to - min(to, from) - jump
+	return &GapError{From: from, To: to, Missed: missed, Expired: expired}
 }
 
 // find is the index in list of the first segment that goes beyond an offset. Called with mu held.
@@ -269,11 +270,7 @@ func (s *Segments) path(seg *segment) string {
 	if !seg.aside {
 		return filepath.Join(s.dir, fmt.Sprintf("%020d%s", seg.after, segmentSuffix))
 	}
-	count := strconv.FormatUint(seg.count, 10)
-	if seg.unknown {
-		count = "unknown"
-	}
-	return filepath.Join(s.dir, fmt.Sprintf("%020d-%020d-%s%s", seg.after, seg.last, count, asideSuffix))
+	return filepath.Join(s.dir, fmt.Sprintf("%020d-%020d-%d%s", seg.after, seg.last, seg.count, asideSuffix))
 }
 
 // parseName reads what path has made; nil if it has not.
@@ -291,12 +288,12 @@ func parseName(name string) *segment {
 	if !ok || len(parts) != 3 {
 		return nil
 	}
-	var errs [2]error
-	seg.after, errs[0] = strconv.ParseUint(parts[0], 10, 64)
-	seg.last, errs[1] = strconv.ParseUint(parts[1], 10, 64)
-	seg.count, err = strconv.ParseUint(parts[2], 10, 64)
-	seg.aside, seg.unknown = true, err != nil
-	if errs[0] != nil || errs[1] != nil || seg.last < seg.after {
+	for i, number := range []*uint64{&seg.after, &seg.last, &seg.count} {
+		if *number, err = strconv.ParseUint(parts[i], 10, 64); err != nil {
+			return nil
+		}
+	}
+	if seg.aside = true; seg.last < seg.after {
 		return nil
 	}
 	return &seg

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"testing"
+
+	"github.com/certstream-operator/certstream-operator/internal/faultfs"
 )
 
 // FuzzParseBlock: whatever the bytes, the parser ends, reserves no more than they warrant, and what it accepts is written back
@@ -58,7 +60,7 @@ func FuzzScan(f *testing.F) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := bytes.NewReader(b)
-		c, err := scan(r)
+		c, err := scan(r, int64(len(b)))
 		if err != nil && !isDamage(err) {
 			t.Errorf("error %v", err)
 		}
@@ -73,7 +75,7 @@ func FuzzScan(f *testing.F) {
 		if index, err := readIndex(r, int64(len(b)), c.after); err == nil && c.sealed && index.last() != c.last() {
 			t.Errorf("the index ends at %d, the segment at %d", index.last(), c.last())
 		}
-		s, err := newSegmentReader(NewIssuers(1<<20, upper))
+		s, err := newSegmentReader(NewIssuers(1<<20, upper), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +101,7 @@ func (memory) Size() (int64, error)               { return 0, nil }
 // wholeSegment is the content of a small sealed segment: issuers, a gap and a block.
 func wholeSegment(t testing.TB) []byte {
 	t.Helper()
-	disk := newFlaky()
+	disk := faultfs.New(1)
 	k := keep(t, disk, Numbering{Epoch: "e1"}, SegmentLimits{MaxBytes: plenty})
 	k.issuers.Intern([]byte("an issuer"))
 	k.append(3, 60, false)
@@ -114,5 +116,5 @@ func wholeSegment(t testing.TB) []byte {
 	if err := k.segments.seal(); err != nil {
 		t.Fatal(err)
 	}
-	return disk.files[path].data
+	return disk.Content(path)
 }

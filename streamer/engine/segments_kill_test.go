@@ -3,6 +3,7 @@ package engine
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -39,11 +40,15 @@ func segmentsIn(dir string, n Numbering) (*Window, *Segments, error) {
 
 // writeForever appends entries whose index is their place in the stream. The lines are the checkpoint: an index and an offset.
 func writeForever(dir string, out io.Writer) error {
-	var checkpoint, index, next uint64
-	if _, err := fmt.Sscan(os.Getenv("ENGINE_TEST_CHECKPOINT"), &checkpoint, &index, &next); err != nil {
+	var begin struct {
+		Numbering
+		Index uint64
+	}
+	if err := json.Unmarshal([]byte(os.Getenv("ENGINE_TEST_BEGIN")), &begin); err != nil {
 		return err
 	}
-	w, s, err := segmentsIn(dir, Numbering{Epoch: "e1", Checkpoint: checkpoint, Next: next})
+	index := begin.Index
+	w, s, err := segmentsIn(dir, begin.Numbering)
 	if err != nil {
 		return err
 	}
@@ -73,10 +78,14 @@ func TestSegmentsKill9(t *testing.T) {
 	if testing.Short() {
 		cycles = 2
 	}
-	checkpoint, index, next := uint64(0), uint64(0), uint64(1)
+	n, index := Numbering{Epoch: "e1", Next: 1}, uint64(0)
 	for cycle := range cycles {
 		c := exec.Command(os.Args[0])
-		c.Env = append(os.Environ(), asWriter+"="+dir, fmt.Sprintf("ENGINE_TEST_CHECKPOINT=%d %d %d", checkpoint, index, next))
+		begin, err := json.Marshal(map[string]any{"Epoch": n.Epoch, "Checkpoint": n.Checkpoint, "Next": n.Next, "Holes": n.Holes, "Index": index})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Env = append(os.Environ(), asWriter+"="+dir, "ENGINE_TEST_BEGIN="+string(begin))
 		out, err := c.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -101,17 +110,18 @@ func TestSegmentsKill9(t *testing.T) {
 			}
 		}
 		_ = c.Wait() // killed
-		if _, err := fmt.Sscan(text, &checkpoint, &index); err != nil {
+		if _, err := fmt.Sscan(text, &n.Checkpoint, &index); err != nil {
 			t.Fatalf("cycle %d: %q: %v; %s", cycle, text, err, errs.String())
 		}
-		next = checkpoint + 100_000 // as a reservation has it
-		verifyKilled(t, dir, checkpoint, index, next)
+		n.Next = n.Checkpoint + 100_000 // as a reservation has it
+		verifyKilled(t, dir, n, index)
+		n.Holes = AddHole(n.Holes, Hole{n.Checkpoint, n.Next - 1})
 	}
 }
 
-func verifyKilled(t *testing.T, dir string, checkpoint, index, next uint64) {
+func verifyKilled(t *testing.T, dir string, numbering Numbering, index uint64) {
 	t.Helper()
-	w, s, err := segmentsIn(dir, Numbering{Epoch: "e1", Checkpoint: checkpoint, Next: next})
+	w, s, err := segmentsIn(dir, numbering)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +133,7 @@ func verifyKilled(t *testing.T, dir string, checkpoint, index, next uint64) {
 	for {
 		n, err := r.Read(after, buf)
 		if err != nil {
-			t.Fatalf("after offset %d (checkpoint %d): %v", after, checkpoint, err)
+			t.Fatalf("after offset %d (checkpoint %d): %v", after, numbering.Checkpoint, err)
 		}
 		if n == 0 {
 			break

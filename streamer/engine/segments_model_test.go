@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/certstream-operator/certstream-operator/internal/faultfs"
 )
 
 // TestSegmentsModel does what can happen to segments, in any order: entries come, the writer lags, checkpoints, crashes and clean
@@ -17,9 +19,8 @@ import (
 // wrong there is no gap.
 func TestSegmentsModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		disk := newFlaky()
-		chance := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
-		disk.tear = func(n int) int { return chance.IntN(n + 1) }
+		seed := rapid.Uint64().Draw(t, "seed")
+		disk, chance := faultfs.New(seed), rand.New(rand.NewPCG(seed, 1))
 		limits := SegmentLimits{MaxBytes: plenty}
 		k := keep(t, disk, Numbering{Epoch: "e1"}, limits)
 		checkpoint, trouble := uint64(0), false
@@ -38,8 +39,8 @@ func TestSegmentsModel(t *testing.T) {
 				}
 			},
 			"crash": func(t *rapid.T) {
-				disk.err, disk.room = nil, -1
-				disk.crash()
+				disk.Err, disk.Room = nil, -1
+				disk.PowerCut()
 				k = k.restart(checkpoint, k.Head()+1+rapid.Uint64Range(0, 5000).Draw(t, "jump"), limits)
 				k.drain()
 			},
@@ -48,14 +49,14 @@ func TestSegmentsModel(t *testing.T) {
 				if k.segments.sync(checkpoint) != nil {
 					trouble = true
 				}
-				disk.err, disk.room = nil, -1
+				disk.Err, disk.Room = nil, -1
 				k = k.restart(checkpoint, checkpoint+1, limits)
 				k.drain()
 			},
 			"fail": func(t *rapid.T) {
 				trouble = true
 				call := rapid.SampledFrom([]string{"create", "write", "sync", "syncdir", "truncate", "free", "rename"}).Draw(t, "call")
-				disk.err = func(c string) error {
+				disk.Err = func(c string) error {
 					if c == call && chance.IntN(2) == 0 {
 						return syscall.EIO
 					}
@@ -64,23 +65,23 @@ func TestSegmentsModel(t *testing.T) {
 			},
 			"fill": func(t *rapid.T) {
 				trouble = true
-				disk.room = rapid.Int64Range(0, 300_000).Draw(t, "room")
+				disk.Room = rapid.Int64Range(0, 300_000).Draw(t, "room")
 			},
 			"recover": func(*rapid.T) {
-				disk.err, disk.room = nil, -1
+				disk.Err, disk.Room = nil, -1
 				k.segments.writer.retryAt = time.Time{}
 				k.drain()
 			},
 			"damage": func(t *rapid.T) {
-				names := slices.DeleteFunc(disk.list(), func(name string) bool { return strings.HasSuffix(name, asideSuffix) })
+				names := slices.DeleteFunc(disk.Names(), func(name string) bool { return strings.HasSuffix(name, asideSuffix) })
 				if len(names) == 0 {
 					return
 				}
 				slices.Sort(names)
 				name := rapid.SampledFrom(names).Draw(t, "file")
-				if n := len(disk.files[name].data); n > 0 {
+				if n := len(disk.Content(name)); n > 0 {
 					trouble = true
-					disk.damage(name, rapid.IntRange(0, n-1).Draw(t, "at"))
+					disk.Damage(name, rapid.IntRange(0, n-1).Draw(t, "at"))
 				}
 			},
 			"bounds": func(t *rapid.T) {

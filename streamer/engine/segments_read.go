@@ -4,9 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sort"
 	"syscall"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/certstream-operator/certstream-operator/internal/durable"
 )
 
 // blockKey names a block for good.
@@ -28,14 +33,16 @@ func (s *Segments) read(after uint64, buf []Entry) (n int, upTo uint64, err erro
 		}
 		seg := *s.list[i]
 		s.mu.Unlock()
-		switch {
-		case seg.after > after && s.missing(after, seg.after) == 0:
-			after = seg.after
+		to := seg.last // the gap's end, where it is one
+		if seg.after > after {
+			to = seg.after
+		}
+		if seg.after > after || seg.aside {
+			if err := s.gap(after, to, seg.after > after && i == 0); err != nil {
+				return 0, after, err
+			}
+			after = to
 			continue
-		case seg.after > after:
-			return 0, after, &GapError{From: after, To: seg.after, Missed: s.missing(after, seg.after), Unknown: i > 0, Expired: i == 0}
-		case seg.aside:
-			return 0, after, gapWithin(after, seg.last, seg.count, seg.unknown)
 		}
 		n, upTo, err = s.readSegment(&seg, after, buf)
 		if !errors.Is(err, fs.ErrNotExist) { // else it has just been dropped, or set aside
@@ -47,25 +54,20 @@ func (s *Segments) read(after uint64, buf []Entry) (n int, upTo uint64, err erro
 	}
 }
 
-// gapWithin is the gap from an offset within a gap to its end.
-func gapWithin(after, to, missed uint64, unknown bool) *GapError {
-	return &GapError{From: after, To: to, Missed: min(missed, to-after), Unknown: unknown}
-}
-
 // readWaiting reads what is in no file yet. Called with mu held.
 func (s *Segments) readWaiting(after uint64, buf []Entry) (n int, upTo uint64, err error) {
 	for _, g := range s.waiting.gaps {
 		if g.last <= after {
 			continue
 		}
-		if g.count > 0 {
-			return 0, after, gapWithin(after, g.last, g.count, false)
+		if err := s.gap(after, g.last, false); err != nil {
+			return 0, after, err
 		}
 		after = g.last
 	}
 	if to := s.waiting.after; after < to {
-		if missed := s.missing(after, to); missed > 0 {
-			return 0, after, &GapError{From: after, To: to, Missed: missed, Expired: true}
+		if err := s.gap(after, to, true); err != nil {
+			return 0, after, err
 		}
 		after = to
 	}
@@ -78,27 +80,17 @@ func (s *Segments) readWaiting(after uint64, buf []Entry) (n int, upTo uint64, e
 func (s *Segments) readSegment(seg *segment, after uint64, buf []Entry) (n int, upTo uint64, err error) {
 	frames, err := s.frames(seg)
 	if err != nil {
-		return 0, after, s.damaged(seg, after, err)
+		return 0, after, s.unreadable(seg, err)
 	}
 	i := sort.Search(len(frames), func(i int) bool { return frames[i].last > after })
 	for ; i < len(frames) && n < len(buf); i++ {
 		f := frames[i]
-		if f.kind == gapFrame {
-			if f.count > 0 && n == 0 {
-				return 0, after, gapWithin(after, f.last, f.count, f.flags&unknownCount != 0)
-			}
-			if f.count > 0 {
-				break
-			}
-			after = f.last
-			continue
-		}
-		entries, err := s.block(seg, f)
+		entries, err := s.frame(seg, f, after)
 		if err != nil {
 			if n > 0 {
 				break // the next read tells
 			}
-			return 0, after, s.damaged(seg, after, err)
+			return 0, after, err
 		}
 		at := sort.Search(len(entries), func(i int) bool { return entries[i].Offset > after })
 		copied := copy(buf[n:], entries[at:])
@@ -110,26 +102,69 @@ func (s *Segments) readSegment(seg *segment, after uint64, buf []Entry) (n int, 
 	return n, after, nil
 }
 
-// damaged decides what an error of reading means: what is on disk is bad, and the segment is set aside, or it is no longer there.
-func (s *Segments) damaged(seg *segment, after uint64, err error) error {
+// frame returns a frame's entries. The error may be the gap, after an offset within it, that it is, or that it has become because it
+// cannot be read: the others can.
+func (s *Segments) frame(seg *segment, f frame, after uint64) ([]Entry, error) {
+	if f.kind == gapFrame {
+		return nil, s.gap(after, f.last, false)
+	}
+	entries, err := s.block(seg, f)
+	if err == nil || !isDamage(err) && !errors.Is(err, syscall.EIO) {
+		return entries, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.known(seg.id); known != nil {
+		s.lose(known, []lost{{at: f.at, end: f.end(), gap: f, cause: err}})
+	}
+	return nil, s.gap(after, f.last, false)
+}
+
+// lose notes what of a segment could not be read, once. It is called with mu held, or before anybody else knows the segment.
+func (s *Segments) lose(seg *segment, places []lost) {
+	for _, l := range places {
+		if seg.lost[l.at] {
+			continue
+		}
+		if seg.lost == nil {
+			seg.lost = map[int64]bool{}
+			s.totals.Corrupt++
+		}
+		seg.lost[l.at] = true
+		missed := s.window.numbered(l.gap.after, l.gap.last)
+		if l.gap.kind == entryFrame { // it has been counted as kept
+			seg.count, seg.missed = seg.count-min(seg.count, l.gap.count), seg.missed+l.gap.count
+		}
+		s.totals.Missed += missed
+		s.log.Error("a part of a segment cannot be read; the rest of it is used", "segment", s.path(seg), "error", l.cause, "at", l.at,
+			"bytes", l.end-l.at, "after", l.gap.after, "up_to", l.gap.last, "entries", missed)
+	}
+}
+
+// unreadable decides what it means that a segment's frames cannot be read: it is set aside, or it is no longer there.
+func (s *Segments) unreadable(seg *segment, err error) error {
 	if !isDamage(err) && !errors.Is(err, syscall.EIO) {
 		return err
 	}
-	if last, missed, unknown, ok := s.setAside(seg.id, err); ok {
-		return gapWithin(after, last, missed, unknown)
-	}
-	return fs.ErrNotExist // somebody else has; look again
+	s.setAside(seg.id, err)
+	return fs.ErrNotExist // look again
 }
 
 func (s *Segments) gone(id uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	seg := s.known(id)
+	return seg == nil || seg.aside
+}
+
+// known is the segment of an id; nil if it has been dropped. Called with mu held.
+func (s *Segments) known(id uint64) *segment {
 	for _, seg := range s.list {
 		if seg.id == id {
-			return seg.aside
+			return seg
 		}
 	}
-	return true
+	return nil
 }
 
 // frames are the frames of a segment. The first to ask after a while has its issuers put where chains are looked up.
@@ -144,10 +179,7 @@ func (s *Segments) frames(seg *segment) ([]frame, error) {
 		}
 		c, err := readIndex(f, seg.size, seg.after)
 		if err != nil {
-			c, err = scan(f)
-			if c.last() >= seg.last {
-				err = nil // behind what counts
-			}
+			c, err = s.salvage(seg, f)
 		}
 		if err == nil {
 			err = s.internIssuers(f, c.issuers)
@@ -160,17 +192,32 @@ func (s *Segments) frames(seg *segment) ([]frame, error) {
 	return c.frames, nil
 }
 
-func (s *Segments) internIssuers(f segmentFile, frames []frame) error {
+// salvage reads the frames of a segment whose index cannot be read. What follows the last good one is a gap.
+func (s *Segments) salvage(seg *segment, f durable.File) (*contents, error) {
+	c, err := scan(f, seg.size)
+	if c.size == 0 || err != nil && !isDamage(err) {
+		return c, err
+	}
+	if c.last() < seg.last {
+		end := frame{kind: gapFrame, after: c.last(), last: seg.last, at: c.size}
+		c.lose([]lost{{at: c.size, end: seg.size, gap: end, cause: err}})
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.known(seg.id); known != nil {
+		s.lose(known, c.lost)
+	}
+	return c, nil
+}
+
+// internIssuers puts issuers where chains are looked up. Those that cannot be read are left out of chains: the entries are good.
+func (s *Segments) internIssuers(f durable.File, frames []frame) error {
 	for _, at := range frames {
-		body, err := readBody(f, at)
-		if err != nil {
-			return noEOF(err)
+		ders, err := s.readIssuers(f, at)
+		if isDamage(err) {
+			s.log.Warn("issuing certificates of a segment cannot be read; chains lack them", "error", err)
+			continue
 		}
-		raw, err := s.decoder.DecodeAll(body, nil)
-		if err != nil {
-			return fmt.Errorf("%w: %w", errCorrupt, err)
-		}
-		ders, err := parseIssuers(raw)
 		if err != nil {
 			return err
 		}
@@ -179,6 +226,37 @@ func (s *Segments) internIssuers(f segmentFile, frames []frame) error {
 		}
 	}
 	return nil
+}
+
+func (s *Segments) readIssuers(f durable.File, at frame) ([][]byte, error) {
+	raw, err := s.unpack(f, at)
+	if err != nil {
+		return nil, err
+	}
+	return parseIssuers(raw)
+}
+
+// minSized is the length from which zstd says how long the content is.
+const minSized = 256
+
+// unpack reads and decompresses a frame's body.
+func (s *Segments) unpack(file durable.File, f frame) ([]byte, error) {
+	body, err := readBody(file, f)
+	if err != nil {
+		return nil, noEOF(err)
+	}
+	var head zstd.Header
+	if err := head.Decode(body); err != nil || head.HasFCS && head.FrameContentSize != uint64(f.raw) || !head.HasFCS && f.raw >= minSized {
+		return nil, fmt.Errorf("%w: a frame's size", errCorrupt) // before memory is taken for it
+	}
+	raw, err := s.decoder.DecodeAll(body, make([]byte, 0, f.raw))
+	if err == nil && len(raw) != int(f.raw) {
+		err = errors.New("a frame's size")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errCorrupt, err)
+	}
+	return raw, nil
 }
 
 // block returns the entries of a frame. Readers at about the same place share them.
@@ -193,41 +271,49 @@ func (s *Segments) block(seg *segment, f frame) ([]Entry, error) {
 	})
 }
 
-func (s *Segments) readBlock(file segmentFile, f frame) ([]Entry, error) {
-	body, err := readBody(file, f)
+func (s *Segments) readBlock(file durable.File, f frame) ([]Entry, error) {
+	raw, err := s.unpack(file, f)
 	if err != nil {
-		return nil, noEOF(err)
-	}
-	raw, err := s.decoder.DecodeAll(body, make([]byte, 0, f.raw))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errCorrupt, err)
+		return nil, err
 	}
 	entries, err := parseBlock(raw, f.after, s.same)
 	if err == nil && (uint64(len(entries)) != f.count || len(entries) > 0 && entries[len(entries)-1].Offset > f.last) {
 		err = errBlock
 	}
-	return entries, err
+	return dropDead(entries, s.holes), err
 }
 
-// setAside marks a segment as unreadable and renames its file, so that somebody can look at it. It returns false where that has
-// been done, or the segment is gone.
-func (s *Segments) setAside(id uint64, cause error) (last, missed uint64, unknown, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, seg := range s.list {
-		if seg.id == id && !seg.aside {
-			s.putAside(seg, cause)
-			return seg.last, seg.count, seg.unknown, true
+// dropDead leaves out entries whose offsets do not count.
+func dropDead(entries []Entry, holes []Hole) []Entry {
+	if len(entries) == 0 {
+		return nil
+	}
+	first, last := entries[0].Offset, entries[len(entries)-1].Offset
+	for _, h := range holes {
+		if first <= h.UpTo && last > h.After {
+			entries = slices.DeleteFunc(entries, func(e Entry) bool { return e.Offset > h.After && e.Offset <= h.UpTo })
 		}
 	}
-	return 0, 0, false, false
+	return entries
+}
+
+// setAside marks a segment as unreadable and renames its file, so that somebody can look at it, where that has not been done.
+func (s *Segments) setAside(id uint64, cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if seg := s.known(id); seg != nil && !seg.aside {
+		s.putAside(seg, cause)
+	}
 }
 
 // putAside is called with mu held, or before anybody else knows the segment.
 func (s *Segments) putAside(seg *segment, cause error) {
 	from := s.path(seg)
-	seg.aside, seg.count, seg.missed = true, seg.count+seg.missed, 0
-	s.totals.Corrupt++
+	kept := seg.count
+	seg.aside, seg.count, seg.missed = true, s.window.numbered(seg.after, seg.last), 0
+	if s.totals.Missed += kept; seg.lost == nil {
+		s.totals.Corrupt++
+	}
 	s.log.Error("a segment cannot be read; it is set aside", "segment", from, "as", s.path(seg), "error", cause,
 		"after", seg.after, "up_to", seg.last, "entries", seg.count)
 	if err := s.fs.Rename(from, s.path(seg)); err != nil {

@@ -4,11 +4,14 @@ import (
 	"context"
 	"sync"
 	"testing"
+
+	"github.com/certstream-operator/certstream-operator/internal/durable"
+	"github.com/certstream-operator/certstream-operator/internal/faultfs"
 )
 
 // TestSegmentsManyReaders reads from many places while entries come in.
 func TestSegmentsManyReaders(t *testing.T) {
-	k := keep(t, newFlaky(), Numbering{Epoch: "e1"}, SegmentLimits{MaxBytes: plenty})
+	k := keep(t, faultfs.New(1), Numbering{Epoch: "e1"}, SegmentLimits{MaxBytes: plenty})
 	ctx, cancel := context.WithCancel(context.Background())
 	var writer, readers sync.WaitGroup
 	writer.Go(func() { k.segments.Run(ctx) })
@@ -47,7 +50,7 @@ func TestSegmentsManyReaders(t *testing.T) {
 }
 
 func TestSegmentsRun(t *testing.T) {
-	k := keep(t, disk{}, Numbering{Epoch: "e1"}, SegmentLimits{})
+	k := keep(t, durable.Disk{}, Numbering{Epoch: "e1"}, SegmentLimits{})
 	k.segments.dir = t.TempDir()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/certstream-operator/certstream-operator/internal/durable"
+	"github.com/certstream-operator/certstream-operator/internal/faultfs"
 )
 
 // kept is a window with segments that a test drives by hand, and a model of what was appended.
@@ -35,12 +38,12 @@ type tester interface {
 }
 
 // keep opens segments in a folder, as a start after the checkpoint given does.
-func keep(t tester, fs fileSystem, n Numbering, limits SegmentLimits) *kept {
+func keep(t tester, fs durable.FS, n Numbering, limits SegmentLimits) *kept {
 	t.Helper()
 	k := &kept{t: t, issuers: NewIssuers(1<<20, upper), all: map[uint64]Entry{}}
 	k.window = NewWindow(WindowOptions{MaxBytes: MinWindow, Numbering: n})
 	s, err := NewSegments(SegmentOptions{
-		Dir: "/segments", Limits: limits, Window: k.window, Issuers: k.issuers, Log: slog.New(slog.DiscardHandler), fs: fs, reserve: 1,
+		Dir: "/segments", Limits: limits, Window: k.window, Issuers: k.issuers, Log: slog.New(slog.DiscardHandler), FS: fs, reserve: 1,
 		segment: 600 << 10,
 	})
 	if err != nil {
@@ -74,7 +77,7 @@ func (k *kept) append(n, size int, lag bool) {
 // will be read from the logs again.
 func (k *kept) restart(checkpoint, next uint64, limits SegmentLimits) *kept {
 	k.t.Helper()
-	again := keep(k.t, k.segments.fs, Numbering{Epoch: "e1", Checkpoint: checkpoint, Next: next}, limits)
+	again := keep(k.t, k.segments.fs, Numbering{Epoch: "e1", Checkpoint: checkpoint, Next: next, Holes: k.window.holes}, limits)
 	for offset, e := range k.all {
 		if offset <= checkpoint {
 			again.all[offset] = e
@@ -159,7 +162,7 @@ func (k *kept) check(after uint64) []GapError {
 		lacking[at]++
 	}
 	for i, g := range gaps {
-		if !g.Unknown && g.Missed < lacking[i] {
+		if g.Missed != lacking[i] {
 			k.t.Fatalf("gap %+v lacks %d entries", g, lacking[i])
 		}
 	}
@@ -174,7 +177,7 @@ func equal(a, b Entry) bool {
 }
 
 func TestSegmentsKeepWhatTheWindowDrops(t *testing.T) {
-	k := keep(t, newFlaky(), Numbering{Epoch: "e1"}, SegmentLimits{MaxBytes: plenty})
+	k := keep(t, faultfs.New(1), Numbering{Epoch: "e1"}, SegmentLimits{MaxBytes: plenty})
 	k.append(5000, 1500, false)
 	if k.window.Oldest() == 0 {
 		t.Fatal("the window still has everything")
@@ -196,14 +199,14 @@ func TestSegmentsKeepWhatTheWindowDrops(t *testing.T) {
 }
 
 func TestSegmentsGoOnAfterACrash(t *testing.T) {
-	disk := newFlaky()
+	disk := faultfs.New(1)
 	k := keep(t, disk, Numbering{Epoch: "e1"}, SegmentLimits{MaxBytes: plenty})
 	k.append(1000, 1500, false)
 	if err := k.segments.sync(1000); err != nil {
 		t.Fatal(err)
 	}
 	k.append(1000, 1500, false)
-	disk.crash()
+	disk.PowerCut()
 	k = k.restart(1000, 5000, SegmentLimits{MaxBytes: plenty})
 	k.append(3000, 1500, false)
 	for _, after := range []uint64{0, 999, 1000, 1001, 1500, 4999, 5000, 7999} {
@@ -224,18 +227,18 @@ func TestSegmentsGoOnAfterACrash(t *testing.T) {
 // TestSegmentsTornTail tears the last write at every place that matters.
 func TestSegmentsTornTail(t *testing.T) {
 	for _, part := range []float64{0, 0.001, 0.3, 0.9, 0.9999, 1} {
-		disk := newFlaky()
-		disk.tear = func(n int) int { return int(float64(n) * part) }
+		disk := faultfs.New(1)
+		disk.Tear = func(n int) int { return int(float64(n) * part) }
 		k := keep(t, disk, Numbering{Epoch: "e1"}, SegmentLimits{MaxBytes: plenty})
 		k.append(300, 1500, false)
 		_ = k.segments.sync(300)
 		k.append(200, 1500, false)
-		disk.crash()
+		disk.PowerCut()
 		k = k.restart(480, 9000, SegmentLimits{MaxBytes: plenty}) // the sync before this checkpoint took too long
 		k.append(100, 1500, false)
 		gaps := k.check(0)
 		for _, g := range gaps {
-			if g.From < 300 || g.To != 480 || g.Missed != g.To-g.From || g.Unknown {
+			if g.From < 300 || g.To != 480 || g.Missed != g.To-g.From {
 				t.Errorf("torn at %v: gap %+v", part, g)
 			}
 		}
@@ -246,15 +249,15 @@ func TestSegmentsTornTail(t *testing.T) {
 }
 
 func TestSegmentsFullDisk(t *testing.T) {
-	disk := newFlaky()
+	disk := faultfs.New(1)
 	k := keep(t, disk, Numbering{Epoch: "e1"}, SegmentLimits{MaxBytes: plenty})
 	k.append(1000, 1500, false)
 	if err := k.segments.sync(1000); err != nil {
 		t.Fatal(err)
 	}
-	disk.room = 10_000
+	disk.Room = 10_000
 	k.append(5000, 1500, false)
-	if s := k.segments.Stats(); s.Error == "" || s.UpTo != 1000 {
+	if s := k.segments.Stats(); s.Error == "" || !s.Full || s.UpTo != 1000 {
 		t.Errorf("on a full disk: %+v", s)
 	}
 	if err := k.segments.sync(k.Head()); err == nil {
@@ -263,7 +266,7 @@ func TestSegmentsFullDisk(t *testing.T) {
 	if gaps := k.check(0); len(gaps) != 1 || gaps[0].From != 1000 || gaps[0].Expired {
 		t.Errorf("gaps %+v, want one behind offset 1000", gaps)
 	}
-	disk.room = -1
+	disk.Room = -1
 	k.segments.writer.retryAt = time.Time{}
 	k.drain()
 	k.append(1000, 1500, false)
@@ -271,7 +274,7 @@ func TestSegmentsFullDisk(t *testing.T) {
 	if len(gaps) != 1 || gaps[0].From != 1000 || gaps[0].Missed != gaps[0].To-1000 || gaps[0].To > 6000 {
 		t.Errorf("gaps %+v", gaps)
 	}
-	if s := k.segments.Stats(); s.Error != "" || s.Totals.Missed != gaps[0].Missed || s.Totals.Errors == 0 {
+	if s := k.segments.Stats(); s.Error != "" || s.Full || s.Totals.Missed != gaps[0].Missed || s.Totals.Errors == 0 {
 		t.Errorf("with room again: %+v", s)
 	}
 }
@@ -280,12 +283,12 @@ func TestSegmentsFullDisk(t *testing.T) {
 func TestSegmentsShortTrouble(t *testing.T) {
 	for _, call := range []string{"create", "write", "sync", "syncdir", "truncate", "free", "rename", "open", "read"} {
 		t.Run(call, func(t *testing.T) {
-			disk := newFlaky()
+			disk := faultfs.New(1)
 			k := keep(t, disk, Numbering{Epoch: "e1"}, SegmentLimits{MaxBytes: plenty})
 			k.append(1000, 1500, false)
 			_ = k.segments.sync(1000)
 			failed := false
-			disk.err = func(c string) error {
+			disk.Err = func(c string) error {
 				if c != call || failed {
 					return nil
 				}
@@ -294,7 +297,7 @@ func TestSegmentsShortTrouble(t *testing.T) {
 			}
 			k.append(300, 1500, false)
 			_ = k.segments.sync(1300)
-			disk.err = nil
+			disk.Err = nil
 			k.segments.writer.retryAt = time.Time{}
 			k.append(2000, 1500, false)
 			if err := k.segments.sync(k.Head()); err != nil {
@@ -308,7 +311,7 @@ func TestSegmentsShortTrouble(t *testing.T) {
 }
 
 func TestSegmentsSetAside(t *testing.T) {
-	disk := newFlaky()
+	disk := faultfs.New(1)
 	k := keep(t, disk, Numbering{Epoch: "e1"}, SegmentLimits{MaxBytes: plenty})
 	k.append(3000, 1500, false)
 	if err := k.segments.sync(3000); err != nil {
@@ -318,30 +321,85 @@ func TestSegmentsSetAside(t *testing.T) {
 		t.Fatalf("%d segments", len(k.segments.list))
 	}
 	bad := *k.segments.list[1]
-	disk.damage(k.segments.path(&bad), int(bad.size/2))
-	want := []GapError{{From: bad.after, To: bad.last, Missed: bad.count}}
-	entries, gaps := k.read(0)
-	// Blocks before the damaged one were read before it was found.
-	if len(gaps) != 1 || gaps[0].From < bad.after || gaps[0].To != bad.last || len(entries)+int(gaps[0].Missed) < 3000 {
-		t.Errorf("gaps %+v, want one up to %d", gaps, bad.last)
+	disk.Damage(k.segments.path(&bad), int(bad.size/2))
+	content := disk.Content(k.segments.path(&bad))
+	index, err := readIndex(bytes.NewReader(content), bad.size, bad.after)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if gaps := k.check(0); !slices.Equal(gaps, want) {
-		t.Errorf("gaps %+v, want %+v", gaps, want)
+	lost := index.frames[len(index.frames)/2]
+	want := []GapError{{From: lost.after, To: lost.last, Missed: lost.count}}
+	for _, places := range [][]int64{
+		{lost.at + frameHeader + 100},                              // its content
+		{lost.at + frameHeader + 100, bad.size - 10},               // besides, the index: the others are found by their headers
+		{lost.at + frameHeader + 100, bad.size - 10, 20},           // besides, the head: nothing is known of the segment
+		{lost.at + frameHeader + 100, bad.size - 10, lost.at + 20}, // the header as well: the next one is looked for
+	} {
+		disk, k := faultfs.New(1), (*kept)(nil)
+		k = keep(t, disk, Numbering{Epoch: "e1"}, SegmentLimits{MaxBytes: plenty})
+		k.append(3000, 1500, false)
+		if err := k.segments.sync(3000); err != nil {
+			t.Fatal(err)
+		}
+		for _, at := range places {
+			disk.Damage(k.segments.path(&bad), int(at))
+		}
+		want, aside := want, 0
+		if len(places) == 3 && places[2] == 20 {
+			want, aside = []GapError{{From: bad.after, To: bad.last, Missed: bad.count}}, 1
+		}
+		for run := range 2 {
+			if gaps := k.check(0); !slices.Equal(gaps, want) {
+				t.Errorf("damaged at %d, run %d: gaps %+v, want %+v", places, run, gaps, want)
+			}
+			k.check(lost.after + 3) // from within
+			if s := k.segments.Stats(); s.Totals.Missed != want[0].Missed && aside == 0 || s.Totals.Corrupt != 1 && run+aside < 2 {
+				t.Errorf("damaged at %d, run %d: stats %+v", places, run, s)
+			}
+			k = k.restart(3000, 3001, SegmentLimits{MaxBytes: plenty})
+		}
+		if n := len(slices.DeleteFunc(disk.Names(), func(name string) bool { return !strings.HasSuffix(name, asideSuffix) })); n != aside {
+			t.Errorf("damaged at %d: %d files are set aside, want %d", places, n, aside)
+		}
 	}
-	if s := k.segments.Stats(); s.Totals.Corrupt != 1 {
-		t.Errorf("stats %+v", s)
-	}
-	if !slices.ContainsFunc(disk.list(), func(name string) bool { return strings.HasSuffix(name, asideSuffix) }) {
-		t.Errorf("no file was set aside: %q", disk.list())
-	}
-	k = k.restart(3000, 3001, SegmentLimits{MaxBytes: plenty})
-	if gaps := k.check(0); !slices.Equal(gaps, want) {
-		t.Errorf("after a restart gaps %+v, want %+v", gaps, want)
+}
+
+// TestDamageAnywhere changes one byte of a segment at a time: never more than a block is missing, never less is said.
+func TestDamageAnywhere(t *testing.T) {
+	for at := 0; ; {
+		disk := faultfs.New(1)
+		k := keep(t, disk, Numbering{Epoch: "e1"}, SegmentLimits{MaxBytes: plenty})
+		k.append(1200, 1500, false)
+		if err := k.segments.sync(1200); err != nil {
+			t.Fatal(err)
+		}
+		sealed, open := k.segments.path(k.segments.list[0]), k.segments.path(k.segments.list[len(k.segments.list)-1])
+		if at >= len(disk.Content(open)) {
+			return
+		}
+		disk.Damage(sealed, at)
+		disk.Damage(open, at)
+		k.window.chunks.Store(&[]*chunk{}) // all is read from disk
+		for range 2 {
+			missed := uint64(0)
+			for _, g := range k.check(0) {
+				missed += g.Missed
+			}
+			if missed > 2*175 && at >= frameHeader+3 { // the head of the open one is all that is known of it
+				t.Fatalf("damaged at %d, %d entries are missing", at, missed)
+			}
+			k = k.restart(1200, 1201, SegmentLimits{MaxBytes: plenty})
+		}
+		if at < 500 {
+			at += 7
+		} else {
+			at += 40_000
+		}
 	}
 }
 
 func TestSegmentsBounds(t *testing.T) {
-	disk := newFlaky()
+	disk := faultfs.New(1)
 	limits := SegmentLimits{MaxBytes: 4 << 20}
 	k := keep(t, disk, Numbering{Epoch: "e1"}, limits)
 	k.append(6000, 1500, false)
@@ -364,8 +422,8 @@ func TestSegmentsBounds(t *testing.T) {
 	k.check(0)
 	k.segments.SetLimits(SegmentLimits{})
 	k.drain()
-	if len(disk.list()) > 0 {
-		t.Errorf("switched off, there is %q", disk.list())
+	if len(disk.Names()) > 0 {
+		t.Errorf("switched off, there is %q", disk.Names())
 	}
 	if k.Oldest() != k.window.Oldest() {
 		t.Errorf("oldest %d, the window's is %d", k.Oldest(), k.window.Oldest())
@@ -374,20 +432,20 @@ func TestSegmentsBounds(t *testing.T) {
 }
 
 func TestSegmentsOfAnotherEpochGo(t *testing.T) {
-	disk := newFlaky()
+	disk := faultfs.New(1)
 	k := keep(t, disk, Numbering{Epoch: "e0"}, SegmentLimits{MaxBytes: plenty})
 	k.append(300, 1500, false)
 	_ = k.segments.sync(300)
 	k = keep(t, disk, Numbering{Epoch: "e1"}, SegmentLimits{MaxBytes: plenty})
-	if len(disk.list()) > 0 {
-		t.Errorf("there is still %q", disk.list())
+	if len(disk.Names()) > 0 {
+		t.Errorf("there is still %q", disk.Names())
 	}
 	k.append(10, 100, false)
 	k.check(0)
 }
 
 func TestAt(t *testing.T) {
-	k := keep(t, newFlaky(), Numbering{Epoch: "e1"}, SegmentLimits{MaxBytes: 4 << 20})
+	k := keep(t, faultfs.New(1), Numbering{Epoch: "e1"}, SegmentLimits{MaxBytes: 4 << 20})
 	k.append(6000, 1500, false)
 	oldest := k.Oldest()
 	for _, c := range []struct {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,12 +9,14 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/certstream-operator/certstream-operator/internal/durable"
 )
 
 // segmentWriter is what only Run's goroutine uses.
 type segmentWriter struct {
 	loaded  bool // the folder has been read
-	file    segmentFile
+	file    durable.File
 	known   map[Fingerprint]bool // issuers that the file has
 	synced  mark
 	retryAt time.Time
@@ -122,17 +125,16 @@ func (s *Segments) take() (more, full bool) {
 	defer s.mu.Unlock()
 	switch {
 	case s.pos < s.checkpoint: // written, and lost by a power cut or a disk that was full
-		s.skip(s.checkpoint, s.checkpoint-s.pos)
+		s.skip(s.checkpoint)
 		return true, false
 	case s.pos < s.begin: // never used
-		s.skip(s.begin, 0)
+		s.skip(s.begin)
 		return true, true
 	}
 	n, err := s.window.Read(s.pos, s.writer.buf[:])
 	if err != nil { // too slow
 		if len(s.waiting.entries) == 0 {
-			to := s.window.Oldest()
-			s.skip(to, to-s.pos)
+			s.skip(s.window.Oldest())
 		}
 		return true, true
 	}
@@ -149,8 +151,9 @@ func (s *Segments) take() (more, full bool) {
 	return more || n == len(s.writer.buf), full || len(s.waiting.gaps) > 0
 }
 
-// skip notes that nothing is kept up to an offset, though so many entries were numbered. Called with mu held.
-func (s *Segments) skip(to, missed uint64) {
+// skip notes that nothing is kept up to an offset. Called with mu held.
+func (s *Segments) skip(to uint64) {
+	missed := s.window.numbered(s.pos, to)
 	s.waiting.gaps = append(s.waiting.gaps, frame{kind: gapFrame, after: s.pos, last: to, count: missed})
 	s.pos, s.waiting.after = to, to
 }
@@ -239,7 +242,7 @@ func (s *Segments) prepare() error {
 	}
 	seg := &segment{after: s.writer.synced.pos, last: s.writer.synced.pos, open: true}
 	head := appendFrame(nil, frame{kind: headFrame, after: seg.after, last: seg.after}, append([]byte{formatOne}, s.window.epoch...))
-	f, err := s.fs.Create(s.path(seg))
+	f, err := s.fs.Create(s.path(seg), 0o644)
 	if err != nil {
 		return err
 	}
@@ -340,7 +343,16 @@ func (s *Segments) writeIssuers(at uint64) (known []Fingerprint) {
 // seal ends the open segment, after reading it once again: what cannot be read now is written anew.
 func (s *Segments) seal() error {
 	w := &s.writer
-	c, err := scan(w.file)
+	seg := s.list[len(s.list)-1]
+	c, err := scan(w.file, seg.size)
+	for _, l := range c.lost {
+		if l.at >= w.synced.size {
+			err = cmp.Or(err, l.cause)
+		}
+	}
+	if err == nil && c.last() != seg.last {
+		err = fmt.Errorf("%w: it ends at offset %d, not %d", errTorn, c.last(), seg.last)
+	}
 	if err == nil {
 		end := c.seal()
 		if _, err = w.file.WriteAt(end, c.size); err == nil {
@@ -356,7 +368,7 @@ func (s *Segments) seal() error {
 	w.file = nil
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	seg := s.list[len(s.list)-1]
+	s.lose(seg, c.lost)
 	seg.open, seg.frames, seg.size = false, nil, c.size
 	w.synced = mark{pos: seg.last}
 	return nil

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,29 @@ type Numbering struct {
 	Checkpoint uint64
 	// Next is the first offset to use. It is above every offset that an earlier run can have used.
 	Next uint64
+	// Holes are those of earlier runs, in order.
+	Holes []Hole
+}
+
+// Hole is a stretch of offsets, after After up to UpTo, that hold nothing that counts: a run was to use them, and ended before its
+// checkpoint covered any. What it had numbered is read from the logs again.
+type Hole struct {
+	After uint64 `json:"after"`
+	UpTo  uint64 `json:"up_to"`
+}
+
+// AddHole adds the newest hole to a list in order, which it leaves as it is. One that begins within the last, or right behind it,
+// is made one with it.
+func AddHole(list []Hole, h Hole) []Hole {
+	if h.UpTo <= h.After {
+		return list
+	}
+	list = slices.Clone(list)
+	if last := len(list) - 1; last >= 0 && list[last].UpTo >= h.After {
+		list[last] = Hole{min(list[last].After, h.After), max(list[last].UpTo, h.UpTo)}
+		return list
+	}
+	return append(list, h)
 }
 
 // WindowOptions configure a Window.
@@ -47,6 +71,7 @@ type Window struct {
 	epoch      string
 	checkpoint uint64
 	first      uint64 // the first offset of this run
+	holes      []Hole // in order, the one before this run included
 	maxBytes   atomic.Int64
 
 	mu        sync.Mutex // guards appending
@@ -81,6 +106,7 @@ func NewWindow(o WindowOptions) *Window {
 		chains:     map[string][]Fingerprint{},
 		roomFreed:  make(chan struct{}, 1),
 	}
+	w.holes = AddHole(o.Numbering.Holes, Hole{w.checkpoint, next - 1})
 	w.SetMaxBytes(o.MaxBytes)
 	w.chunks.Store(&[]*chunk{})
 	w.head.Store(next - 1)
@@ -309,14 +335,20 @@ func (w *Window) Resume(c Cursor) Resume {
 		return Resume{From: oldest, Lost: true, EpochUnknown: true}
 	case c.Offset >= oldest:
 		return Resume{From: c.Offset}
-	case c.Offset >= start:
-		return Resume{From: oldest, Lost: true, Missed: oldest - c.Offset}
 	}
-	missed := oldest - start
-	if c.Offset < w.checkpoint {
-		missed += w.checkpoint - c.Offset
-	}
+	missed := w.numbered(c.Offset, oldest)
 	return Resume{From: oldest, Lost: missed > 0, Missed: missed}
+}
+
+// numbered is how many entries have offsets after one up to another.
+func (w *Window) numbered(from, to uint64) uint64 {
+	n := to - min(to, from)
+	for _, h := range w.holes {
+		if low, high := max(from, h.After), min(to, h.UpTo); low < high {
+			n -= high - low
+		}
+	}
+	return n
 }
 
 // At implements Engine.

@@ -7,11 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/certstream-operator/certstream-operator/internal/durable"
 	"github.com/certstream-operator/certstream-operator/streamer/ctlog"
 	"github.com/certstream-operator/certstream-operator/streamer/engine"
 )
@@ -38,6 +39,8 @@ type savedState struct {
 	Offset   uint64 `json:"offset"`
 	Reserved uint64 `json:"reserved"`
 	Clean    bool   `json:"clean"`
+	// Holes are the offsets that runs which did not end clean have left without anything that counts.
+	Holes []engine.Hole `json:"holes,omitempty"`
 	// Logs is by log id in hex, Imported the next index by normalised URL.
 	Logs     map[string]LogState `json:"logs"`
 	Imported map[string]uint64   `json:"imported,omitempty"`
@@ -108,15 +111,11 @@ func encodeState(s *savedState) ([]byte, error) {
 	return append(fmt.Appendf(nil, "%s %d %x\n", stateMagic, stateVersion, sha256.Sum256(body)), body...), nil
 }
 
-func readState(path string) (savedState, error) {
-	info, err := os.Stat(path)
-	if err != nil {
+func readState(from durable.FS, path string) (savedState, error) {
+	b, err := durable.ReadFile(from, path, maxStateFile)
+	if errors.Is(err, fs.ErrNotExist) {
 		return savedState{}, err
 	}
-	if info.Size() > maxStateFile {
-		return savedState{}, fmt.Errorf("%w: larger than %d bytes", errTorn, maxStateFile)
-	}
-	b, err := os.ReadFile(path)
 	if err != nil {
 		return savedState{}, fmt.Errorf("%w: %w", errTorn, err)
 	}
@@ -125,10 +124,21 @@ func readState(path string) (savedState, error) {
 
 // SavedLog is what the newest whole checkpoint in a state directory says of a log. The directory may be in use.
 func SavedLog(dir string, id engine.Fingerprint) (LogState, bool, error) {
-	var newest savedState
+	newest, err := newestState(dir)
+	l, ok := newest.Logs[logKey(id)]
+	return l, ok, err
+}
+
+// SavedHoles are the holes of the numbering, as the newest whole checkpoint in a state directory says. The directory may be in use.
+func SavedHoles(dir string) ([]engine.Hole, error) {
+	newest, err := newestState(dir)
+	return newest.Holes, err
+}
+
+func newestState(dir string) (newest savedState, err error) {
 	var failed []error
 	for _, name := range slots {
-		state, err := readState(filepath.Join(dir, name))
+		state, err := readState(durable.Disk{}, filepath.Join(dir, name))
 		if err != nil {
 			failed = append(failed, err)
 		} else if state.Generation > newest.Generation {
@@ -136,10 +146,9 @@ func SavedLog(dir string, id engine.Fingerprint) (LogState, bool, error) {
 		}
 	}
 	if len(failed) == len(slots) {
-		return LogState{}, false, fmt.Errorf("%w: %w", ErrState, errors.Join(failed...))
+		return savedState{}, fmt.Errorf("%w: %w", ErrState, errors.Join(failed...))
 	}
-	l, ok := newest.Logs[logKey(id)]
-	return l, ok, nil
+	return newest, nil
 }
 
 // Heads are the signed tree heads kept of a log.

@@ -6,15 +6,16 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/certstream-operator/certstream-operator/internal/durable"
@@ -38,6 +39,8 @@ type StoreOptions struct {
 	// not exist is no error: the peer may never have run.
 	ImportFrom string
 	Logger     *slog.Logger
+	// FS is where the directory is; nil means the operating system's.
+	FS durable.FS
 }
 
 // ErrState is wrapped by errors about state that cannot be used.
@@ -58,8 +61,9 @@ var slots = [2]string{"checkpoint-0.state", "checkpoint-1.state"}
 // for concurrent use.
 type Store struct {
 	dir    string
+	fs     durable.FS
 	logger *slog.Logger
-	lock   *os.File
+	lock   io.Closer
 
 	mu    sync.Mutex
 	state savedState
@@ -70,14 +74,20 @@ type Store struct {
 
 // OpenStore opens a state directory, which it makes when there is none, and locks it. ErrInUse and ErrState say what is wrong.
 func OpenStore(dir string, o StoreOptions) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if o.FS == nil {
+		o.FS = durable.Disk{}
+	}
+	if err := o.FS.MkdirAll(dir); err != nil {
 		return nil, fmt.Errorf("making the state directory (state.dir): %w", err)
 	}
-	lock, err := lockDir(dir)
-	if err != nil {
-		return nil, err
+	lock, err := o.FS.Lock(filepath.Join(dir, lockFile))
+	if errors.Is(err, durable.ErrLocked) {
+		return nil, fmt.Errorf("%w: %s; give each its own state.dir", ErrInUse, dir)
 	}
-	s := &Store{dir: dir, lock: lock, logger: o.Logger}
+	if err != nil {
+		return nil, fmt.Errorf("opening the state directory (state.dir): %w", err)
+	}
+	s := &Store{dir: dir, fs: o.FS, lock: lock, logger: o.Logger}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
@@ -88,27 +98,12 @@ func OpenStore(dir string, o StoreOptions) (*Store, error) {
 	return s, nil
 }
 
-func lockDir(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("opening the state directory (state.dir): %w", err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w: %s; give each its own state.dir", ErrInUse, dir)
-		}
-		return nil, fmt.Errorf("locking the state directory %s: %w", dir, err)
-	}
-	return f, nil
-}
-
 // load reads the newest generation that is whole.
 func (s *Store) load(o StoreOptions) error {
 	var torn []error
 	found := false
 	for i, name := range slots {
-		state, err := readState(filepath.Join(s.dir, name))
+		state, err := readState(s.fs, filepath.Join(s.dir, name))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case errors.Is(err, errVersion):
@@ -123,7 +118,9 @@ func (s *Store) load(o StoreOptions) error {
 		for _, err := range torn {
 			s.logger.Warn("a generation of the state is torn; using the other one", "error", err, "saved_at", s.state.SavedAt)
 		}
-		s.clean = s.state.Clean
+		if s.clean = s.state.Clean; !s.clean {
+			s.state.noteHole()
+		}
 		return nil
 	}
 	if len(torn) > 0 && o.Recovery != RecoverFresh {
@@ -141,7 +138,7 @@ func (s *Store) begin(o StoreOptions, torn []error) error {
 		s.logger.Error("the saved state cannot be read; beginning anew as state_recovery says", "error", errors.Join(torn...))
 		for _, name := range slots {
 			path := filepath.Join(s.dir, name)
-			if err := os.Rename(path, path+".torn"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := s.fs.Rename(path, path+".torn"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("setting torn state aside: %w", err)
 			}
 		}
@@ -183,6 +180,24 @@ func (s *Store) Numbering() (epoch string, checkpointOffset, nextOffset uint64, 
 		next = s.state.Offset + 1
 	}
 	return s.state.Epoch, s.state.Offset, next, s.clean, s.fresh
+}
+
+// maxHoles bounds how many unclean stops are known one by one. What clients that come back from before them are told to have
+// missed is too much.
+const maxHoles = 1024
+
+// noteHole notes the offsets that the last run may have used above its checkpoint. It lasts with the next generation; until then
+// each start finds the same.
+func (s *savedState) noteHole() {
+	s.Holes = engine.AddHole(s.Holes, engine.Hole{After: s.Offset, UpTo: s.Reserved})
+	s.Holes = s.Holes[max(0, len(s.Holes)-maxHoles):]
+}
+
+// Holes are the offsets that hold nothing that counts, in order.
+func (s *Store) Holes() []engine.Hole {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.state.Holes)
 }
 
 // SavedAt is when the newest generation was written; zero before the first.
@@ -304,7 +319,7 @@ func (s *Store) write(next *savedState) error {
 	if err != nil {
 		return err
 	}
-	if err := durable.WriteFile(filepath.Join(s.dir, slots[s.slot]), b, 0o644); err != nil {
+	if err := durable.Replace(s.fs, filepath.Join(s.dir, slots[s.slot]), b, 0o644); err != nil {
 		return err
 	}
 	s.state, s.slot = *next, 1-s.slot

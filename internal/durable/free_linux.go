@@ -1,4 +1,4 @@
-package engine
+package durable
 
 import (
 	"math"
@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func (disk) Free(dir string) (int64, error) {
+// Free implements FS.
+func (Disk) Free(dir string) (int64, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
 		return 0, err
