@@ -40,7 +40,7 @@ for one in "${targets[@]}"; do
 		${PARALLEL:+-parallel "$PARALLEL"} >"$log" 2>&1 || { result=FAILED; status=1; }
 	took=$(($(date +%s) - began))
 	total=$((total + took))
-	last=$(grep -E '^fuzz: elapsed' "$log" | tail -1)
+	last=$(sed -n '/^fuzz: elapsed/h; ${x;p}' "$log")
 	executions=$(sed -nE 's/.*execs: ([0-9]+).*/\1/p' <<<"$last")
 	interesting=$(sed -nE 's/.*total: ([0-9]+).*/\1/p' <<<"$last")
 	printf '%-52s %8s %12s %12s  %s\n' "$folder $target" "$took" "${executions:--}" "${interesting:--}" "$result"
