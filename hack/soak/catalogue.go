@@ -219,13 +219,20 @@ func (t trouble) run(ctx context.Context, l *growing, rng *rand.Rand) (hits int)
 			if !t.usable(r) {
 				continue
 			}
-			t.began(l, r)
-			end := r.begin(l, rng)
-			pause(ctx, t.longest/4+time.Duration(rng.Int64N(int64(t.longest))))
-			hits += end()
+			hits += t.one(ctx, l, r, rng)
 		}
 	}
 	return hits
+}
+
+// one lets a row happen for a while, unless the log is to be quiet.
+func (t trouble) one(ctx context.Context, l *growing, r row, rng *rand.Rand) (hits int) {
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	t.began(l, r)
+	end := r.begin(l, rng)
+	pause(ctx, t.longest/4+time.Duration(rng.Int64N(int64(t.longest))))
+	return end()
 }
 
 // String names the row.

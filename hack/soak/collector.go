@@ -25,6 +25,7 @@ type collector struct {
 	rng   *rand.Rand
 	habit habit
 	fail  func(format string, args ...any)
+	say   func(format string, args ...any)
 	// rewinds says that a log may have served wrong entries, which the streamer sends again once it has found out.
 	rewinds bool
 
@@ -275,7 +276,7 @@ func (c *collector) takeCertificate(m message, offset uint64) (*ref, error) {
 		return nil, err
 	}
 	wrong := d.differs(t)
-	if wrong == "" {
+	if wrong == "" || !c.wants(t) { // what a filter let through by mistake is not put right
 		delete(c.logs[i].wrong, d.Index)
 		return &r, nil
 	}
@@ -357,6 +358,10 @@ func (c *collector) takeGap(m message) error {
 	}
 	if from < c.offset || to <= from {
 		return fmt.Errorf("a gap from %d to %d at offset %d", from, to, c.offset)
+	}
+	c.say("%s: a gap (%s) from %d to %d of %d", c.name, d.Reason, from, to, *d.Missed)
+	if d.Reason == "segment" {
+		return fmt.Errorf("a gap of entries that retention should have: %s", m.Data) // a kill leaves the disk whole
 	}
 	c.gaps = append(c.gaps, gap{d.Reason, from, to, *d.Missed})
 	c.stats.gaps++

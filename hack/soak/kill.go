@@ -18,9 +18,9 @@ import (
 // in every phase; partial tiles come as often as may be; retention is so short that whoever stays away long meets a gap.
 const killConfig = `state: {dir: %s, interval: %s}
 retention: {max_bytes: 16MiB, max_age: 1m}
-window: {size: 1MiB}
+window: {size: 16MiB}
 drain: {period: 300ms, delay: 100ms}
-ct_log: {start: 'index:0', poll_interval_ms: 200, partial_tile_interval: 5s, requests_per_second: 500, catch_up_rate: 10000, retry_initial_delay_ms: 50, retry_max_delay_ms: 500, request_timeout_secs: 2}
+ct_log: {start: 'index:0', poll_interval_ms: 200, partial_tile_interval: 5s, requests_per_second: 500, catch_up_rate: 5000, retry_initial_delay_ms: 50, retry_max_delay_ms: 500, request_timeout_secs: 2}
 `
 
 // How a run ends.

@@ -77,13 +77,13 @@ func (l *ledger) void(offset, upTo uint64) bool {
 	return i < len(l.crashes) && l.crashes[i].checkpoint < offset && l.crashes[i].first <= upTo
 }
 
-// repeated returns the crash for which an entry of a log came at one offset and again at a later one.
+// repeated returns the crash for which an entry of a log came at one offset and again at a later one: the first after it.
 func (l *ledger) repeated(id string, index, before, offset uint64) (crash, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i := len(l.crashes) - 1; i >= 0 && l.crashes[i].first > before; i-- {
-		if c := l.crashes[i]; !c.clean && c.first <= offset && c.positions[id] <= index {
-			return c, true
+	for _, c := range l.crashes[sort.Search(len(l.crashes), func(i int) bool { return l.crashes[i].first > before }):] {
+		if !c.clean {
+			return c, c.first <= offset && c.positions[id] <= index
 		}
 	}
 	return crash{}, false

@@ -69,7 +69,7 @@ type plan struct {
 func (r *run) gather(ctx context.Context, wait *sync.WaitGroup, plans []plan, rewinds bool) error {
 	for i, p := range plans {
 		c := newCollector(p, r.w, r.l, r.p.where, r.o.seed+uint64(i))
-		c.fail, c.rewinds = r.fail, rewinds
+		c.fail, c.say, c.rewinds = r.fail, r.say, rewinds
 		r.collectors = append(r.collectors, c)
 		wait.Go(func() { c.run(ctx) })
 	}

@@ -51,6 +51,7 @@ type growing struct {
 	hits      int  // requests that went wrong
 	server    *testlog.Server
 	address   string
+	turn      sync.Mutex // held by what happens to the log
 
 	mu    sync.Mutex
 	rng   *rand.Rand
