@@ -168,6 +168,14 @@ type podStatus struct {
 	State struct {
 		Recovery string `json:"recovery"`
 	} `json:"state"`
+	Window struct {
+		Entries int     `json:"entries"`
+		Seconds float64 `json:"seconds"`
+	} `json:"window"`
+	Retention *struct {
+		Entries uint64  `json:"entries"`
+		Seconds float64 `json:"seconds"`
+	} `json:"retention"`
 	Logs []struct {
 		Name     string `json:"name"`
 		Position uint64 `json:"position"`

@@ -2,7 +2,7 @@
 //
 //	testlog ADDRESS BASE-URL ENTRIES-PER-SECOND-AND-LOG
 //
-// GET /list.json is their log list, GET /sizes the number of entries of each by name.
+// GET /list.json is their log list, GET /sizes the number of entries of each by name; for logs that lie see liars.go.
 package main
 
 import (
@@ -52,7 +52,9 @@ func run(ctx context.Context, args []string) error {
 		l.Publish()
 		growing.Go(func() { l.Grow(ctx, rate, source) })
 	}
-	server := &http.Server{Addr: args[0], Handler: handler(logs), ReadHeaderTimeout: 10 * time.Second}
+	mux := handler(logs)
+	(&liars{ctx: ctx, base: args[1], rate: rate, source: source, growing: &growing}).register(mux)
+	server := &http.Server{Addr: args[0], Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	growing.Go(func() {
 		<-ctx.Done()
 		_ = server.Close()
@@ -63,7 +65,7 @@ func run(ctx context.Context, args []string) error {
 	return nil
 }
 
-func handler(logs map[string]*testlog.Log) http.Handler {
+func handler(logs map[string]*testlog.Log) *http.ServeMux {
 	mux := http.NewServeMux()
 	var all []*testlog.Log
 	for path, l := range logs {
