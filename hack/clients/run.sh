@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs clients that nobody here wrote, unmodified, against `streamer demo`, and prints the names they got. Any that gets none
-# fails. Wants STREAMER (the binary), CORPUS (real entries) and CACHE (a folder for what is installed).
+# fails. Then it runs the programs of docs/resume.md against a streamer that is killed with kill -9, twice, and is killed once
+# itself but for the browser: any that misses an entry fails. Wants STREAMER (the binary), CORPUS (real entries) and CACHE (a folder for what is installed).
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -38,6 +39,13 @@ attempt() {
   fi
 }
 
+# crash NAME [-client] -- COMMAND...: a client that goes on after a crash.
+crash() {
+  local name=$1
+  shift
+  attempt "$name, over crashes" "$work/crash" -streamer "$STREAMER" -limit 80s "$@"
+}
+
 start_demo() {
   "$STREAMER" demo --port 0 --tcp-port 0 --corpus "$CORPUS" --no-view >"$work/demo" 2>&1 &
   demo=$!
@@ -73,6 +81,7 @@ python_clients() {
     "$venv/bin/certstream" --full --disable-colors --url "ws://$address/"
   attempt "certstream for Python $CERTSTREAM_PYTHON, command line, domains-only" ./lines.sh "$names" \
     "$venv/bin/certstream" --json --url "ws://$address/domains-only"
+  crash "certstream for Python $CERTSTREAM_PYTHON" -client -- "$venv/bin/python" resume/python.py ws://ADDRESS/ FILE
 }
 
 npm_client() {
@@ -82,24 +91,32 @@ npm_client() {
     npm install --silent --no-audit --no-fund --prefix "$dir" "certstream@$CERTSTREAM_NPM" >"$work/npm" 2>&1 || cat "$work/npm"
   fi
   attempt "certstream for npm $CERTSTREAM_NPM" env NODE_PATH="$dir/node_modules" node npm_library.js "ws://$address/" "$names"
+  crash "certstream for npm $CERTSTREAM_NPM" -client -- env NODE_PATH="$dir/node_modules" node resume/node.js ws://ADDRESS/ FILE
 }
 
 browser() {
   if ! command -v chromium >/dev/null; then
     { apt-get update && apt-get install -y --no-install-recommends chromium; } >"$work/apt" 2>&1 || tail -n 5 "$work/apt"
   fi
-  attempt "Chromium: WebSocket and EventSource" go run ./browser -address "$address" -n "$names"
+  attempt "Chromium: WebSocket and EventSource" "$work/browser" -address "$address" -n "$names"
+  crash "Chromium: EventSource" -- "$work/browser" -address ADDRESS -page resume/page.html
 }
 
+for program in crash browser; do
+  go build -o "$work/$program" "./$program"
+done
+go build -o "$work/resume" ./resume/go
 start_demo
 echo "demo at $address"
 python_clients
 npm_client
 browser
 attempt "a client that behaves as CaliDog's for Go" go run ./caligo -url "ws://$address/" -n "$names"
+crash "curl" -client -- ./resume/curl.sh http://ADDRESS/sse FILE
+crash "streamer/client" -client -- "$work/resume" ws://ADDRESS FILE
 
 if ((failures)); then
   printf '\n%d clients failed\n' "$failures"
   exit 1
 fi
-printf '\nall clients that were run got real names\n'
+printf '\nall clients that were run got real names, and over crashes everything\n'

@@ -1,5 +1,5 @@
 // Browser opens a page in headless Chromium that reads a stream with the browser's own WebSocket and EventSource, from another
-// origin, and prints what they got.
+// origin, and prints what they got. With -page it opens that page in place of its own, and prints what it handles, for ever.
 package main
 
 import (
@@ -15,8 +15,10 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"sort"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -27,10 +29,19 @@ func main() {
 	address := flag.String("address", "127.0.0.1:8080", "host and port of the streamer")
 	names := flag.Int("n", 5, "names to wait for")
 	program := flag.String("chromium", "chromium", "the browser")
+	file := flag.String("page", "", "a page with a function handle(certificate)")
 	flag.Parse()
-	ctx, cancel := context.WithTimeout(context.Background(), 75*time.Second)
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	if err := run(ctx, *program, *address, *names); err != nil {
+	var err error
+	if *file != "" {
+		err = resume(ctx, *program, *address, *file)
+	} else {
+		ctx, cancel := context.WithTimeout(ctx, 75*time.Second)
+		defer cancel()
+		err = run(ctx, *program, *address, *names)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "browser:", err)
 		os.Exit(1)
 	}
