@@ -219,7 +219,10 @@ func TestOnce(t *testing.T) {
 	if used := m.Stats().Bytes; used <= m.book.size() {
 		t.Errorf("%d bytes", used)
 	}
-	o.Joined()
+	if !o.Tell() || m.Once(c, 10).Tell() {
+		t.Error("what there is to tell")
+	}
+	o.Close()
 	if prior, send := m.Decide(c, three, 70, 0); prior != 61 || send {
 		t.Errorf("what the client was sent on its way is not known: %d, %v", prior, send)
 	}

@@ -47,10 +47,11 @@ func (o *Once) Has(id ID, offset, kept uint64) bool {
 	return earlier > 0
 }
 
-// Joined says that the client gets what its class decides from now on: what it was sent before is the class's to remember.
-func (o *Once) Joined() {
+// Tell leaves what the client was sent to its class, whose decisions from now on take it into account. It returns false when
+// there is nothing to tell.
+func (o *Once) Tell() bool {
 	if o.book == nil {
-		return
+		return false
 	}
 	m := o.memory
 	for i := max(0, o.book.n-keptReplayed); i < o.book.n; i++ {
@@ -61,7 +62,7 @@ func (o *Once) Joined() {
 		}
 		m.mu.Unlock()
 	}
-	o.Close()
+	return true
 }
 
 // Close gives the client's memory back.

@@ -10,8 +10,10 @@ import (
 // Once is one client of a stream with deduplication: what it has been given everything from, and where it may go on in the feed.
 // The nil Once is a client of any other stream. It is for one goroutine at a time.
 type Once struct {
-	seen *filter.Once
-	live uint64
+	stream *Stream
+	seen   *filter.Once
+	live   uint64 // what is decided for the feed beyond this offset takes this client into account
+	told   bool   // and what it was sent before it joined
 }
 
 // Once begins with a client that has what it is entitled to up to an offset, and is to be given everything after it: when it comes,
@@ -23,17 +25,34 @@ func (s *Stream) Once(after uint64) *Once {
 	p := s.publisher
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	// What goes into the feed from the next batch on is decided with this client in mind; the batch at work may not be.
-	return &Once{seen: p.options.Filters.Memory().Once(s.class, after), live: p.from}
+	return &Once{stream: s, seen: p.options.Filters.Memory().Once(s.class, after), live: p.from}
 }
 
-// MayJoin says whether a client that is at an offset may go on in the feed: before, it has to be replayed to.
-func (o *Once) MayJoin(offset uint64) bool { return o == nil || offset >= o.live }
+// MayJoin says whether a client that is at an offset may go on in the feed: else it has to be replayed to, for a batch or two more.
+func (o *Once) MayJoin(offset uint64) bool {
+	if o == nil {
+		return true
+	}
+	if offset < o.live {
+		return false
+	}
+	if !o.told {
+		o.told = true
+		if o.seen.Tell() {
+			p := o.stream.publisher
+			p.mu.Lock()
+			o.live = p.from
+			p.mu.Unlock()
+		}
+	}
+	return offset >= o.live
+}
 
-// Joined says that the client goes on in the feed.
+// Joined says that the client goes on in the feed. Should it fall behind, what it is sent then is told again.
 func (o *Once) Joined() {
 	if o != nil {
-		o.seen.Joined()
+		o.seen.Close()
+		o.told = false
 	}
 }
 

@@ -30,9 +30,9 @@ func (s *Stream) Replay(after uint64, once *Once) (run feed.Run, upTo uint64, er
 	first := after - after%blockEntries
 	end := first + blockEntries
 	if s.Filter == nil && end <= until && s.publisher.options.Engine.Oldest() <= first {
-		if run, err = s.blocks.get(first, s); err == nil {
+		if run, err = s.blocks.get(first, s); err == nil && run.Len() > 0 {
 			return run.After(after), end, nil
-		} // its begin has just expired, but perhaps not what this client needs
+		} // its begin has just expired, but perhaps not what this client needs; or a crash has left a hole of a million offsets
 	}
 	run = feed.Run{}
 	run.Reset(after)
@@ -106,7 +106,7 @@ func (b *blocks) get(first uint64, s *Stream) (feed.Run, error) {
 	if err == nil && upTo < first+blockEntries {
 		err = engine.ErrExpired // there is a gap in it
 	}
-	if err != nil {
+	if err != nil || made.run.Len() == 0 {
 		return feed.Run{}, err
 	}
 	b.list = append(b.list, made)
