@@ -13,8 +13,8 @@ import "time"
 type partials struct {
 	first, width uint64 // of the last one that was had
 	next         time.Time
-	since        time.Time // there has been something new in the tile at seen
-	seen         uint64
+	news         sizeAt // when there was something new, and the log's size then
+	seen         uint64 // the tile of the news
 	pace         growth
 }
 
@@ -26,23 +26,30 @@ const (
 // wait is how long a partial tile must wait; 0: it may be fetched now, and the next one not before an interval has passed.
 func (p *partials) wait(now time.Time, interval time.Duration, first, width uint64) time.Duration {
 	p.pace.add(now, first+width)
-	if p.seen != first || p.since.IsZero() {
-		p.seen, p.since = first, now
+	if p.seen != first || p.news.at.IsZero() {
+		p.seen, p.news = first, sizeAt{now, first + width}
 	}
-	least := p.next.Sub(now)
-	longest := p.since.Add(patience * interval).Sub(now)
-	if full := p.pace.until(first + tileWidth); full <= interval {
+	least, longest := p.next.Sub(now), p.news.at.Add(patience*interval).Sub(now)
+	if full := p.until(now, interval, first+tileWidth); full <= interval {
 		least = max(least, min(full, longest))
 	}
 	if had := p.had(first); (width-had)*freshest < width {
 		enough := had + (had+freshest-2)/(freshest-1)
-		least = max(least, min(p.pace.until(first+enough), longest))
+		least = max(least, min(p.until(now, interval, first+enough), longest))
 	}
 	if least > 0 {
 		return least
 	}
 	p.next = now.Add(interval)
 	return 0
+}
+
+// until is in what time the log will have a size, which it may not if it has hardly grown since there was something new.
+func (p *partials) until(now time.Time, interval time.Duration, size uint64) time.Duration {
+	if now.Sub(p.news.at) < interval/2 {
+		return p.pace.until(size)
+	}
+	return max(p.pace.until(size), (&growth{older: p.news, last: p.pace.last}).until(size))
 }
 
 // had is how much of a tile has been fetched before.
@@ -55,7 +62,7 @@ func (p *partials) had(first uint64) uint64 {
 
 // got notes a partial tile that was had.
 func (p *partials) got(first, width uint64) {
-	p.first, p.width, p.since = first, width, time.Time{}
+	p.first, p.width, p.news = first, width, sizeAt{}
 }
 
 // growth estimates how fast a log grows, by sizes seen in the last half minute to minute.
