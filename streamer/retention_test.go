@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/certstream-operator/certstream-operator/internal/testlog"
 	"github.com/certstream-operator/certstream-operator/streamer"
 	"github.com/certstream-operator/certstream-operator/streamer/filter"
 	"github.com/certstream-operator/certstream-operator/streamer/message"
@@ -67,6 +68,76 @@ func TestCrashIsReplayedFromDisk(t *testing.T) {
 	collect(t, byTime, map[string]int{}, 2*(each+256))
 	r.kept(t, 2*(each+256))
 	exportAll(t, crashed, 2*(each+256))
+}
+
+// TestBacklogIsKeptWhole has logs bring far more at once than the window holds: what segments cannot take so fast waits.
+func TestBacklogIsKeptWhole(t *testing.T) {
+	const each = 6000
+	w := newWorld(t)
+	again := testlog.Cycle(testlog.NewCA("CA").Pool(64))
+	for _, l := range w.logs {
+		for range each {
+			l.Append(again())
+		}
+		l.Publish()
+	}
+	w.configure(t, stateIn(filepath.Join(w.dir, "state"))+retained)
+	r := w.start(t)
+	r.kept(t, 2*each)
+	if s := r.Status(); s.Retention.MissedEntries > 0 || s.Window.Entries >= 2*each {
+		t.Errorf("retention %+v, window %+v", s.Retention, s.Window)
+	}
+	collect(t, r.dial(t, "/?since=1h"), map[string]int{}, 2*each)
+}
+
+// TestRetentionOffAndOn switches retention by hot reload under a client that reads all the time.
+func TestRetentionOffAndOn(t *testing.T) {
+	w := newWorld(t)
+	state := filepath.Join(w.dir, "state")
+	on, off := stateIn(state)+retained, stateIn(state)+"window: {size: 1MiB}\nretention: {max_bytes: 0}\n"
+	w.configure(t, on)
+	r := w.start(t)
+	ws, seen, grown := r.dial(t, "/"), map[string]int{}, 0
+	first := next(t, ws).Cursor
+	grow := func(n int) (cursor string) {
+		for end := grown + n; grown < end; {
+			w.grow(256)
+			grown += 256
+			cursor = collect(t, ws, seen, 2*grown)
+		}
+		return cursor
+	}
+	grow(2048)
+	r.kept(t, 4096)
+	w.configure(t, off)
+	w.hashIs(t, r)
+	last := grow(512)
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		files, err := filepath.Glob(filepath.Join(state, "segments", "*", "*"))
+		if s := r.Status(); err == nil && len(files) == 0 && s.Retention == nil && s.Oldest > 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("switched off, there are %q, %v; status %+v", files, err, r.Status().Retention)
+		}
+	}
+	if m := next(t, r.dial(t, "/?since="+first)); m.Type != "gap" {
+		t.Errorf("a client that comes back for what is gone hears %+v", m)
+	}
+	w.configure(t, on)
+	w.hashIs(t, r)
+	begin := grown
+	grow(2048)
+	r.kept(t, 2*(grown-begin))
+	collect(t, r.dial(t, "/?since="+last), map[string]int{}, 2*(grown-begin))
+	for key, times := range seen {
+		if times != 1 {
+			t.Errorf("%s came %d times", key, times)
+		}
+	}
+	if s := r.Status(); s.Retention.LastError != "" || s.Retention.MissedEntries > 0 || s.Config.LastError != "" {
+		t.Errorf("on again: %+v, %+v", s.Retention, s.Config)
+	}
 }
 
 // exportAll looks at the segments from outside, while a streamer writes.

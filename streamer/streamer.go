@@ -267,7 +267,7 @@ func (s *Streamer) buildFollowing(c *config.Config) error {
 		sync = s.segments.Sync
 	}
 	s.supervisor = follow.New(follow.Options{
-		Sync:   sync,
+		Sync: sync, Backlog: s.window.AppendBacklog,
 		Engine: s.window, Issuers: s.issuers, Store: s.store, Settings: followSettings(c),
 		Metrics: telemetry.NewFollow(s.registry), Logger: s.logger,
 		OnGap: func(source *engine.Source, from, to uint64) { s.publisher.Skipped(source.Name, from, to) },

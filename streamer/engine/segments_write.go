@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -64,6 +65,7 @@ func (s *Segments) Run(ctx context.Context) {
 
 // end leaves the file as it is: the next run goes on in it.
 func (s *Segments) end() {
+	s.window.keep(math.MaxUint64)
 	close(s.stopped)
 	s.Close()
 }
@@ -79,6 +81,7 @@ func (s *Segments) Close() {
 // turn takes a batch from the window, and says whether there may be more.
 func (s *Segments) turn(now time.Time) bool {
 	if s.limits.Load().MaxBytes <= 0 {
+		s.window.keep(math.MaxUint64)
 		s.clear()
 		return false
 	}
@@ -90,6 +93,7 @@ func (s *Segments) turn(now time.Time) bool {
 		return s.writer.loaded
 	}
 	more, full := s.take()
+	s.window.keep(s.pos)
 	if full {
 		return s.flush() == nil && more
 	}
@@ -111,11 +115,20 @@ func (s *Segments) rest(ctx context.Context, grown <-chan struct{}) {
 	case <-ctx.Done():
 		return
 	}
-	select { // entries come in small batches: some at a time
-	case r := <-s.requests:
-		r.done <- s.sync(r.upTo)
-	case <-tick.C:
-	case <-ctx.Done():
+	for { // entries come in small batches: some at a time, unless they are many
+		grown = s.window.grown.wait()
+		if s.window.behind(s.pos) > uint64(s.window.maxBytes.Load()/4) {
+			return
+		}
+		select {
+		case <-grown:
+			continue
+		case r := <-s.requests:
+			r.done <- s.sync(r.upTo)
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+		return
 	}
 }
 
@@ -417,6 +430,7 @@ func (s *Segments) failed() error {
 func (s *Segments) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.window.keep(math.MaxUint64)
 	w := &s.writer
 	w.retryAt = time.Now().Add(segmentRetry)
 	if s.failure == nil {

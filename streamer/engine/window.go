@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sort"
 	"sync"
@@ -79,7 +80,8 @@ type Window struct {
 	chains    map[string][]Fingerprint // equal chains share one slice
 	appended  uint64                   // bytes of all chunks ever begun
 	consumed  atomic.Uint64            // the publisher's offset
-	roomFreed chan struct{}            // one token when consumed moved
+	kept      atomic.Uint64            // that of who keeps entries elsewhere; above all where there is nobody to wait for
+	roomFreed [2]chan struct{}         // one token when consumed moved; of the second, which is for backlogs, kept too
 	chunks    atomic.Pointer[[]*chunk]
 	head      atomic.Uint64
 	grown     notice
@@ -104,13 +106,14 @@ func NewWindow(o WindowOptions) *Window {
 		first:      next,
 		offsets:    reservation{next: next, reserve: o.Reserve},
 		chains:     map[string][]Fingerprint{},
-		roomFreed:  make(chan struct{}, 1),
+		roomFreed:  [2]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)},
 	}
 	w.holes = AddHole(o.Numbering.Holes, Hole{w.checkpoint, next - 1})
 	w.SetMaxBytes(o.MaxBytes)
 	w.chunks.Store(&[]*chunk{})
 	w.head.Store(next - 1)
 	w.consumed.Store(next - 1)
+	w.kept.Store(math.MaxUint64)
 	return w
 }
 
@@ -133,8 +136,26 @@ func (w *Window) Oldest() uint64 {
 
 // Append implements Engine.
 func (w *Window) Append(ctx context.Context, batch []Entry) (last uint64, n int, err error) {
+	return w.append(ctx, batch, live)
+}
+
+// AppendBacklog is Append for entries that are in no hurry: it also waits while segments are more than half the kept bytes behind,
+// so that they miss none. It does not wait for a disk that fails, nor for long for one that hangs.
+func (w *Window) AppendBacklog(ctx context.Context, batch []Entry) (last uint64, n int, err error) {
+	return w.append(ctx, batch, backlog)
+}
+
+// urgency says whom an append waits for; it is an index of roomFreed.
+type urgency int
+
+const (
+	live    urgency = iota // the publisher
+	backlog                // besides, who keeps entries
+)
+
+func (w *Window) append(ctx context.Context, batch []Entry, u urgency) (last uint64, n int, err error) {
 	for n < len(batch) {
-		taken, err := w.appendSome(batch[n:])
+		taken, err := w.appendSome(batch[n:], u)
 		n += taken
 		if taken > 0 {
 			w.grown.announce()
@@ -143,7 +164,7 @@ func (w *Window) Append(ctx context.Context, batch []Entry) (last uint64, n int,
 			return w.Head(), n, err
 		}
 		if n < len(batch) {
-			if err := w.waitForRoom(ctx, len(batch[n].DER)); err != nil {
+			if err := w.waitForRoom(ctx, len(batch[n].DER), u); err != nil {
 				return w.Head(), n, err
 			}
 		}
@@ -151,14 +172,14 @@ func (w *Window) Append(ctx context.Context, batch []Entry) (last uint64, n int,
 	return w.Head(), n, nil
 }
 
-// appendSome appends until the batch ends or the publisher is too far behind.
-func (w *Window) appendSome(batch []Entry) (n int, err error) {
+// appendSome appends until the batch ends or a reader is too far behind.
+func (w *Window) appendSome(batch []Entry, u urgency) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range batch {
 		c := w.last()
 		if c == nil || !c.fits(&batch[i]) {
-			if !w.hasRoom(len(batch[i].DER)) {
+			if !w.hasRoom(len(batch[i].DER), u) {
 				return i, nil
 			}
 			c = w.begin(&batch[i])
@@ -243,39 +264,61 @@ func (w *Window) chain(chain []Fingerprint) []Fingerprint {
 	return shared
 }
 
-// hasRoom says whether another chunk, for this much DER, may begin: the publisher is at the head, or less than half the
-// window behind, and beginning it pushes out nothing that the publisher has not read. Called with mu held.
-func (w *Window) hasRoom(der int) bool {
-	consumed := w.consumed.Load()
-	if consumed >= w.head.Load() {
-		return true
-	}
-	list := *w.chunks.Load()
-	unread := w.appended - list[max(0, indexOf(list, consumed+1))].base
+// hasRoom says whether another chunk, for this much DER, may begin: whoever is waited for is at the head, or less than half the
+// window behind, and beginning it pushes out nothing that they have not read. Called with mu held.
+func (w *Window) hasRoom(der int, u urgency) bool {
 	limit := uint64(w.maxBytes.Load())
-	return unread <= limit/2 && unread+uint64(chunkSize(der)) <= limit
+	for _, reader := range []*atomic.Uint64{&w.consumed, &w.kept}[:1+u] {
+		if unread := w.behind(reader.Load()); unread > 0 && (unread > limit/2 || unread+uint64(chunkSize(der)) > limit) {
+			return false
+		}
+	}
+	return true
 }
 
-func (w *Window) waitForRoom(ctx context.Context, der int) error {
-	for {
+// behind is how many bytes of chunks a reader at an offset has not done with.
+func (w *Window) behind(offset uint64) uint64 {
+	list := *w.chunks.Load()
+	if len(list) == 0 || offset >= w.head.Load() {
+		return 0
+	}
+	newest := list[len(list)-1]
+	return newest.base + uint64(newest.size) - list[max(0, indexOf(list, offset+1))].base
+}
+
+// keeperPatience is what a backlog waits for segments that do not move.
+const keeperPatience = 10 * time.Second
+
+func (w *Window) waitForRoom(ctx context.Context, der int, u urgency) error {
+	timer := time.NewTimer(keeperPatience)
+	defer timer.Stop()
+	for kept := w.kept.Load(); ; {
 		w.mu.Lock()
-		room := w.hasRoom(der)
+		room := w.hasRoom(der, u)
 		w.mu.Unlock()
 		if room {
-			w.signalRoom() // there may be another appender waiting
+			w.signalRoom(u) // there may be another appender waiting
 			return nil
 		}
+		if now := w.kept.Load(); now != kept {
+			kept = now
+			timer.Reset(keeperPatience)
+		}
 		select {
-		case <-w.roomFreed:
+		case <-w.roomFreed[u]:
+		case <-timer.C:
+			if u == backlog { // until it moves
+				w.kept.CompareAndSwap(kept, math.MaxUint64)
+			}
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for the publisher: %w", ctx.Err())
 		}
 	}
 }
 
-func (w *Window) signalRoom() {
+func (w *Window) signalRoom(u urgency) {
 	select {
-	case w.roomFreed <- struct{}{}:
+	case w.roomFreed[u] <- struct{}{}:
 	default:
 	}
 }
@@ -283,7 +326,14 @@ func (w *Window) signalRoom() {
 // Consumed implements Engine.
 func (w *Window) Consumed(offset uint64) {
 	w.consumed.Store(offset)
-	w.signalRoom()
+	w.signalRoom(live)
+	w.signalRoom(backlog)
+}
+
+// keep says how far segments have read, so that backlogs wait for them; above all offsets, that nobody should.
+func (w *Window) keep(offset uint64) {
+	w.kept.Store(offset)
+	w.signalRoom(backlog)
 }
 
 // Read implements Engine.

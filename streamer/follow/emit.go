@@ -40,7 +40,7 @@ func (f *follower) append(ctx context.Context, chunk []ctlog.Entry) (taken int, 
 	}
 	taken = len(chunk)
 	if len(s.batch) > 0 {
-		_, n, appendErr := f.shared.engine.Append(ctx, s.batch)
+		_, n, appendErr := f.appender()(ctx, s.batch)
 		if appendErr != nil && n < len(s.batch) {
 			taken, err = int(s.batch[n].Index-chunk[0].Index), appendErr
 		}
@@ -49,6 +49,14 @@ func (f *follower) append(ctx context.Context, chunk []ctlog.Entry) (taken int, 
 		}
 	}
 	return taken, err
+}
+
+// appender is the engine's way to take what is live, or a backlog.
+func (f *follower) appender() func(context.Context, []engine.Entry) (uint64, int, error) {
+	if f.shared.backlog != nil && !f.live() {
+		return f.shared.backlog
+	}
+	return f.shared.engine.Append
 }
 
 // scratch is what a chunk is converted in. Followers share a few: most of sixty have nothing to convert at any moment.

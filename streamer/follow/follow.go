@@ -38,6 +38,8 @@ type Options struct {
 	Settings Settings
 	// Sync, if set, is called before a checkpoint that covers the entries up to an offset, which need not be read again after it.
 	Sync func(ctx context.Context, upTo uint64) error
+	// Backlog, if set, is Append for entries of logs that are behind: it may wait longer.
+	Backlog func(ctx context.Context, batch []engine.Entry) (last uint64, n int, err error)
 	// Metrics may be nil.
 	Metrics *telemetry.Follow
 	Logger  *slog.Logger

@@ -21,6 +21,7 @@ import (
 // shared is what all followers use.
 type shared struct {
 	engine  Appender
+	backlog func(context.Context, []engine.Entry) (uint64, int, error)
 	issuers Issuers
 	store   *Store
 	onGap   func(source *engine.Source, from, to uint64)
@@ -71,7 +72,7 @@ type Supervisor struct {
 // New makes a Supervisor that follows nothing yet.
 func New(o Options) *Supervisor {
 	s := &Supervisor{
-		shared:    shared{engine: o.Engine, issuers: o.Issuers, store: o.Store, onGap: o.OnGap},
+		shared:    shared{engine: o.Engine, backlog: o.Backlog, issuers: o.Issuers, store: o.Store, onGap: o.OnGap},
 		sync:      o.Sync,
 		logger:    o.Logger,
 		metrics:   o.Metrics,
