@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 	"github.com/certstream-operator/certstream-operator/streamer/client"
 )
 
-// TestResumeFromDisk kills a pod that keeps entries on its volume. What came before is then on the volume only; a client that
+// TestResumeFromDisk kills a streamer that keeps entries on its volume. What came before is then on the volume only; a client that
 // comes back with its first cursor gets it all.
 func TestResumeFromDisk(t *testing.T) {
 	bed.operator(t)
@@ -35,18 +36,12 @@ func TestResumeFromDisk(t *testing.T) {
 		return err
 	})
 	s.condition(t, v1alpha1.ConditionRetaining, metav1.ConditionTrue)
-	before, err := s.pod(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	kubectl(t, "delete", "pod", "-n", s.namespace, before.Name, "--grace-period=0", "--force", "--wait=false")
-	pod := s.replaced(t, before)
+	recovery := s.crash(t)
 	s.ready(t)
-	recovery := mustStatus(t, pod.Status.PodIP).State.Recovery
 	began := time.Now()
 	late := read(t, client.Options{URL: "ws://" + s.host() + ":8080", Since: first})
 	a, w := sum(t, []*reader{late}), sum(t, []*reader{witness})
-	figure(t, "pod killed; state %s; from the first cursor on: %d messages within %.1f s, %d missing, %d repeated, %d gaps told; a client that was there: %d, %d missing",
+	figure(t, "streamer killed, state %s; from the first cursor on: %d messages within %.1f s, %d missing, %d repeated, %d gaps told; a client that was there: %d, %d missing",
 		recovery, a.messages, time.Since(began).Seconds(), a.missing, a.repeated, a.gaps, w.messages, w.missing)
 	if a.missing != 0 || a.gaps != 0 || w.missing != 0 {
 		t.Errorf("after the kill: from disk %+v, of a client that was there %+v", a, w)
@@ -54,7 +49,40 @@ func TestResumeFromDisk(t *testing.T) {
 	if n := lacks(late, witness); n > 0 {
 		t.Errorf("%d entries that a client got before the kill did not come from disk", n)
 	}
+	eventually(t, time.Minute, "figures of what is kept", func() error {
+		if f := s.get(t).Status.Figures; f == nil || f.Retention == nil || f.Retention.Span == "" {
+			return errNotYet
+		}
+		return nil
+	})
 	t.Logf("kubectl get certstreams -o wide:\n%s", kubectl(t, "get", "certstreams", "-n", s.namespace, "-o", "wide"))
+}
+
+// crash ends the stream's process with no time to do anything, or its pod with next to none where the node's processes cannot be
+// seen. It returns what the next one found.
+func (s *stream) crash(t *testing.T) (recovery string) {
+	t.Helper()
+	before, err := s.pod(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bed.component == "" {
+		kubectl(t, "delete", "pod", "-n", s.namespace, before.Name, "--grace-period=0", "--force", "--wait=false")
+		return mustStatus(t, s.replaced(t, before).Status.PodIP).State.Recovery
+	}
+	for _, id := range processes(t, "/streamer") {
+		if err := syscall.Kill(id, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, time.Minute, "the next process", func() error {
+		status, err := s.podStatus(t.Context())
+		if err == nil && status.State.Recovery != "unclean" {
+			err = fmt.Errorf("began with %s state", status.State.Recovery)
+		}
+		return err
+	})
+	return "unclean"
 }
 
 // firstCursor is the cursor of the first message of a client.

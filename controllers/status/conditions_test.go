@@ -278,9 +278,10 @@ func short(conditions []metav1.Condition) string {
 	for _, c := range conditions {
 		ofPod := c.Type == v1alpha1.ConditionLogsConsistent || c.Type == v1alpha1.ConditionRetaining
 		isEcho := c.Reason == v1alpha1.ReasonStarting || c.Reason == v1alpha1.ReasonNoPod || c.Reason == v1alpha1.ReasonStatusUnreadable
-		if c.Reason != v1alpha1.ReasonNoWarnings && c.Reason != v1alpha1.ReasonMonitorCreated && !(ofPod && (c.Status == metav1.ConditionTrue || isEcho)) {
-			all = append(all, fmt.Sprintf("%s=%s/%s", c.Type, c.Status, c.Reason))
+		if c.Reason == v1alpha1.ReasonNoWarnings || c.Reason == v1alpha1.ReasonMonitorCreated || ofPod && (c.Status == metav1.ConditionTrue || isEcho) {
+			continue
 		}
+		all = append(all, fmt.Sprintf("%s=%s/%s", c.Type, c.Status, c.Reason))
 	}
 	return strings.Join(all, " ")
 }
