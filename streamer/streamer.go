@@ -207,6 +207,7 @@ func (s *Streamer) registerFilters() {
 		RegexpSeconds: func() float64 { return s.filters.Stats().RegexpSeconds },
 		RegexpBudget:  func() float64 { return s.filters.Stats().RegexpBudget },
 	}.Register(s.registry)
+	s.registerDedup()
 }
 
 func (s *Streamer) buildAccess(c *config.Config) error {

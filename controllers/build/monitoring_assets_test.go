@@ -28,6 +28,7 @@ func exposed(t *testing.T) map[string]bool {
 	telemetry.NewLogList(r)
 	telemetry.Engine{}.Register(r)
 	telemetry.Filter{}.Register(r)
+	telemetry.Dedup{}.Register(r)
 	telemetry.Retention{}.Register(r)
 	descs := make(chan *prometheus.Desc)
 	go func() {
