@@ -217,6 +217,12 @@ func TestAnExistingClaim(t *testing.T) {
 	})
 	s.patch(t, key, new(v1alpha1.CertStream), `{metadata: {annotations: {certstream.io/reconcile-requested-at: now}}}`)
 	s.waitReady(t, key)
+	waitGet(t, s, child(key), new(corev1.ConfigMap), func(cm *corev1.ConfigMap) error {
+		if got := lineAfter(cm.Data["config.yaml"], "retention:"); got != "max_bytes: 614MiB" {
+			return fmt.Errorf("retention is %q, want 60 %% of the claim", got)
+		}
+		return nil
+	})
 	if slices.ContainsFunc(o.written(), func(w string) bool { return strings.Contains(w, "/persistentvolumeclaims/") }) {
 		t.Errorf("the user's claim was written to: %v", o.written())
 	}
