@@ -40,7 +40,7 @@ func (s *Streamer) apply(next *config.Loaded, _ []string) error {
 	}
 	s.publisher.SetHeartbeat(c.HeartbeatInterval.Std())
 	s.server.Update(serveSettings(c))
-	s.supervisor.Update(followSettings(c))
+	s.supervisor.Update(s.followSettings(c))
 	s.list.Update(logs)
 	select {
 	case s.relist <- struct{}{}:

@@ -67,6 +67,12 @@ func filterOptions(c *config.Config) filter.Options {
 	return filter.Options{Classes: c.Filters.MaxTotal, RegexpBudget: c.Filters.RegexBudget, MemoryBytes: int(c.Dedup.Memory)}
 }
 
+func (s *Streamer) followSettings(c *config.Config) follow.Settings {
+	settings := followSettings(c)
+	settings.RewindPause = s.options.Reread
+	return settings
+}
+
 func followSettings(c *config.Config) follow.Settings {
 	l := c.CTLog
 	floor := millis(l.RetryInitialDelayMS)

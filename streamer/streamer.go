@@ -36,6 +36,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Level, if set, follows log_level.
 	Level *slog.LevelVar
+	// Reread is the time between a root that does not match and reading the entries again; 0: five minutes, as a cache may need.
+	Reread time.Duration
 }
 
 // Streamer follows logs and serves streams.
@@ -269,7 +271,7 @@ func (s *Streamer) buildFollowing(c *config.Config) error {
 	}
 	s.supervisor = follow.New(follow.Options{
 		Sync: sync, Backlog: s.window.AppendBacklog,
-		Engine: s.window, Issuers: s.issuers, Store: s.store, Settings: followSettings(c),
+		Engine: s.window, Issuers: s.issuers, Store: s.store, Settings: s.followSettings(c),
 		Metrics: telemetry.NewFollow(s.registry), Logger: s.logger,
 		OnGap: func(source *engine.Source, from, to uint64) { s.publisher.Skipped(source.Name, from, to) },
 	})

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +27,9 @@ const demoExamples = `  streamer demo
   streamer demo --port 9000 --tcp-port 9001
   streamer demo --rate 20000                 as much as it can
   streamer demo --tls                        wss:// and https:// with a CA made for this run
-  streamer demo --no-view --log-level info   only serve`
+  streamer demo --no-view --log-level info   only serve
+  streamer demo --lie split-view --state /tmp/state --no-view
+                                             rehearse the alarm: a log that lies`
 
 // demoFlags are demo's settings.
 type demoFlags struct {
@@ -53,6 +56,8 @@ func newDemo(now context.Context) *cobra.Command {
 	flags.BoolVar(&f.TLS, "tls", false, "serve TLS with a certificate of a CA made for this run")
 	flags.BoolVar(&f.noView, "no-view", false, "do not show the stream")
 	flags.StringVar(&f.Corpus, "corpus", "", "file of real entries, as hack/corpus writes it")
+	flags.StringVar(&f.Lie, "lie", "", "have the tiled log lie after some seconds: "+strings.Join(demo.Lies(), " or "))
+	flags.StringVar(&f.State, "state", "", "folder for positions, and for the evidence against a log that lies")
 	flags.StringVar(&f.level, "log-level", "warn", "what the streamer logs: debug, info, warn or error")
 	flags.StringVar(&f.format, "log-format", "text", "how: text or json")
 	flags.StringVar(&f.tint, "color", "auto", "auto, always or never")

@@ -93,5 +93,5 @@ func exercise(ctx context.Context, start func(context.Context, string, string) (
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
 	fmt.Printf("%s, follower: entries held %d, read %d, verified %d\n", s.name, len(s.accepted), fRead, fVerified)
-	return nil
+	return exerciseProofs(ctx, s)
 }

@@ -32,6 +32,9 @@ type Options struct {
 	Corpus string
 	// TLS serves with a certificate of a CA made for this run.
 	TLS bool
+	// Lie has the tiled log lie, so that the alarm can be rehearsed: one of Lies, or empty. State is where the evidence goes, and
+	// positions; empty: nowhere.
+	Lie, State string
 	// View shows the stream; without it the streamer runs as it would alone.
 	View bool
 	// Printer shows all there is to show, Logger and Build are the streamer's.
@@ -44,6 +47,9 @@ type Options struct {
 func Run(ctx, now context.Context, o Options) error {
 	if o.Rate < 0 || o.Rate > 1e6 {
 		return fmt.Errorf("rate %g: want 0 to 1000000 entries per second", o.Rate)
+	}
+	if err := checkLie(o.Lie); err != nil {
+		return err
 	}
 	var tls *authority
 	if o.TLS {
@@ -59,7 +65,7 @@ func Run(ctx, now context.Context, o Options) error {
 	}
 	defer logs.close()
 	server, err := streamer.New(streamer.Options{
-		Config: &config.Loaded{Config: o.config(logs, tls)}, Build: o.Build, Logger: o.Logger,
+		Config: &config.Loaded{Config: o.config(logs, tls)}, Build: o.Build, Logger: o.Logger, Reread: reread,
 	})
 	if err != nil {
 		return err
@@ -78,6 +84,12 @@ func (o *Options) run(ctx, now context.Context, server *streamer.Streamer, logs 
 		logs.grow(inside)
 		return nil
 	})
+	if o.Lie != "" {
+		group.Go(func() error {
+			logs.lie(inside, o.Lie)
+			return nil
+		})
+	}
 	group.Go(func() error {
 		if err := o.introduce(logs, tls); err != nil || !o.View {
 			return err
@@ -101,6 +113,7 @@ func (o *Options) config(logs *logs, tls *authority) *config.Config {
 	c.CTLog.PartialTileInterval = config.Duration(5 * time.Second)
 	c.Drain = config.Drain{Period: config.Duration(time.Second)}
 	c.HotReload.Enabled = false
+	c.State.Dir = o.State
 	if tls != nil {
 		c.TLSCert, c.TLSKey = tls.cert, tls.key
 	}
@@ -146,16 +159,18 @@ func (o *Options) introduce(logs *logs, tls *authority) error {
 		thousands(uint64(o.Rate)) + " entries/s"); err != nil {
 		return err
 	}
-	for _, line := range []string{
+	lines := []string{
 		"  holding    " + corpus,
 		"  WebSocket  " + o.url("ws", "wss", "/") + "   also /full-stream and /domains-only",
 		"  SSE        " + curl + "'" + o.url("http", "https", "/sse?stream=domains") + "'",
 		"  TCP        " + tcp,
 		"  filtered   " + os.Args[0] + " tail" + ca + " --suffix example.com " + o.url("ws", "wss", ""),
 		"  status     " + o.url("http", "https", "/status") + "   also /metrics and /example.json",
-		"  stop       Ctrl-C",
-		"",
-	} {
+	}
+	if o.Lie != "" {
+		lines = append(lines, fmt.Sprintf("  lie        in %v the tiled log begins with: %s", lieAfter, o.Lie))
+	}
+	for _, line := range append(lines, "  stop       Ctrl-C", "") {
 		if err := o.Printer.Line(line); err != nil {
 			return err
 		}

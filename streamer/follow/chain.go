@@ -29,6 +29,7 @@ type chain struct {
 	basis  ctlog.TreeHead
 	open   []openHead
 	closed []ctlog.TreeHead // compared lately
+	full   bool             // heads are being forgotten, and it has been said
 
 	links   chan linkResult
 	pending bool
@@ -90,6 +91,7 @@ func (c *chain) next(now time.Time) (least *openHead) {
 // close takes a head off the list.
 func (c *chain) close(h ctlog.TreeHead) {
 	c.open = slices.DeleteFunc(c.open, func(o openHead) bool { return same(o.head, h) })
+	c.full = c.full && len(c.open) > maxOpenHeads/2
 	if len(c.closed) == maxOpenHeads {
 		c.closed = slices.Delete(c.closed, 0, 1)
 	}
@@ -142,7 +144,8 @@ func (f *follower) openHead(h ctlog.TreeHead, disputed bool) {
 	if same(h, f.chain.anchor) || h.Size == 0 {
 		return
 	}
-	if f.chain.add(h, disputed) {
+	if dropped := f.chain.add(h, disputed); dropped && !f.chain.full {
+		f.chain.full = true
 		f.logger.Warn("too many tree heads that the log has not proved to be of one tree; the oldest is forgotten")
 	}
 }

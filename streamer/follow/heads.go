@@ -88,10 +88,11 @@ const maxRewinds = 3
 // mismatch plans to read again what is not verified; when that has not helped, it says so, and gives up in the end: the stream
 // goes on unverified until the log proves a later position.
 func (f *follower) mismatch(why string, head ctlog.TreeHead) {
-	f.dispute(head)
 	if !f.rewind.due.IsZero() {
+		f.openHead(head, false) // after one wrong entry no root is right: that says nothing of this head
 		return
 	}
+	f.dispute(head)
 	f.countMismatch()
 	s := f.shared.settings()
 	if f.rewind.tries > 0 {

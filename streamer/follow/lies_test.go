@@ -178,3 +178,31 @@ func TestConsistencyIsPolite(t *testing.T) {
 		})
 	}
 }
+
+// TestAnAlteredEntryDisputesOneHead holds that the heads after a wrong entry, none of which can match, are not all taken for
+// suspects, which would push out those that are.
+func TestAnAlteredEntryDisputesOneHead(t *testing.T) {
+	each(t, func(t *testing.T, o testlog.Options) {
+		bubble(t, func(r *rig) {
+			log, spec := r.serve(o, pool()[:100]...)
+			store := r.keep()
+			r.start(spec)
+			r.until(time.Minute, "read", func() bool { return r.status().Position == 100 && r.status().ConsistentSize == 100 })
+			log.Corrupt(100, pool()[500])
+			for i := range 400 {
+				log.Append(pool()[600+i])
+				log.Publish()
+				time.Sleep(3 * time.Second)
+			}
+			r.until(40*time.Minute, "caught", func() bool { return r.status().Misbehaviours > 0 })
+			r.proved(store, evidence.WrongEntry)
+			asked := log.Stats.Kind(testlog.GetConsistency).Requests + log.Stats.Kind(testlog.HashTile).Requests +
+				log.Stats.Kind(testlog.PartialHashTile).Requests
+			if asked > 400 {
+				t.Errorf("%d requests for proofs", asked)
+			}
+			r.close()
+			must(r.T, store.Close())
+		})
+	})
+}
