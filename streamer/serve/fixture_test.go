@@ -51,6 +51,7 @@ type rigOptions struct {
 	tls          bool
 	sendBuffer   int // of the server's sockets; 0 is the system's
 	noRegexps    bool
+	filters      *filter.Set // nil for one of its own
 	patience     func(*patience)
 }
 
@@ -77,6 +78,9 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	if o.noRegexps {
 		filters.RegexpBudget = 0
 	}
+	if o.filters == nil {
+		o.filters = filter.NewSet(filters)
+	}
 	r := &rig{TB: t, metrics: telemetry.NewFanout(registry)}
 	r.window = engine.NewWindow(engine.WindowOptions{MaxBytes: max(o.window, engine.MinWindow),
 		Numbering: engine.Numbering{Epoch: "e1"}})
@@ -89,7 +93,7 @@ func newRig(t testing.TB, o rigOptions) *rig {
 		}
 		behind = engine.NewRetained(r.segments)
 	}
-	r.publisher = publish.New(publish.Options{Engine: behind, Filters: filter.NewSet(filters), FeedBytes: o.feed,
+	r.publisher = publish.New(publish.Options{Engine: behind, Filters: o.filters, FeedBytes: o.feed,
 		Heartbeat: o.heartbeat, Metrics: r.metrics, Log: log})
 	gate, err := access.New(o.access, log, telemetry.NewAccess(registry, access.Reasons()))
 	if err != nil {
