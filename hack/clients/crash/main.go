@@ -81,14 +81,14 @@ func (w *world) play(ctx context.Context) error {
 		}
 		pause(ctx, settle)
 		w.streamer.kill()
-		if w.options.killClient && round == 1 {
+		if w.killClient && round == 1 {
 			w.client.kill()
 		}
-		pause(ctx, w.options.away)
+		pause(ctx, w.away)
 		if err := errors.Join(w.streamer.start(), w.ready(ctx)); err != nil {
 			return err
 		}
-		if w.options.killClient && round == 1 {
+		if w.killClient && round == 1 {
 			if err := w.client.start(); err != nil {
 				return err
 			}
@@ -102,7 +102,7 @@ func (w *world) play(ctx context.Context) error {
 		return err
 	}
 	killed := "streamer killed twice"
-	if w.options.killClient {
+	if w.killClient {
 		killed += ", client once"
 	}
 	fmt.Printf("%s; %s\n", killed, w.tally.summary())
