@@ -30,7 +30,8 @@ const tailExamples = `  kubectl certstream tail
   kubectl certstream tail main --suffix example.com --suffix example.org
   kubectl certstream tail main --json --stream full | jq '.data.leaf_cert.subject // empty'
   kubectl certstream tail main --domains --count 100
-  kubectl certstream tail main --since 1x9k2-4711            what came after that cursor`
+  kubectl certstream tail main --since 1h --suffix example.com     the last hour first, if it is kept
+  kubectl certstream tail main --since 1x9k2-4711                  what came after that cursor`
 
 // maxBackoff is short: a pod that is replaced is back within seconds.
 const maxBackoff = 2 * time.Second

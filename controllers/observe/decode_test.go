@@ -242,3 +242,36 @@ func TestIngestion(t *testing.T) {
 		}
 	}
 }
+
+// What is found in the stream is news at once; what only grows is not.
+func TestFindingsAreNews(t *testing.T) {
+	report := func(change func(*serve.Status)) *Report {
+		s := realStatus()
+		change(&s)
+		r, err := decode([]byte(encoded(t, s)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	before := report(func(*serve.Status) {})
+	for name, c := range map[string]struct {
+		change func(*serve.Status)
+		isNews bool
+	}{
+		"the same":         {func(*serve.Status) {}, false},
+		"more is kept":     {func(s *serve.Status) { s.Retention.Bytes, s.Retention.Seconds = 2<<20, 180 }, false},
+		"it lies again":    {func(s *serve.Status) { s.Logs[4].Misbehaviour.Count++ }, false},
+		"it lies worse":    {func(s *serve.Status) { s.Logs[4].Misbehaviour.Kind = "two_roots" }, true},
+		"another lies":     {func(s *serve.Status) { s.Logs[0].Misbehaviour = s.Logs[4].Misbehaviour }, true},
+		"a mark is lifted": {func(s *serve.Status) { s.Logs[4].Misbehaviour = nil }, true},
+		"room again":       {func(s *serve.Status) { s.Retention.LastError, s.Retention.Full = "", false }, true},
+		"a segment more":   {func(s *serve.Status) { s.Retention.AsideSegments++ }, true},
+		"a larger bound":   {func(s *serve.Status) { s.Retention.CapacityBytes *= 2 }, true},
+		"nothing is kept":  {func(s *serve.Status) { s.Retention = nil }, true},
+	} {
+		if got := !before.sameNews(report(c.change)); got != c.isNews {
+			t.Errorf("%s: news: %v", name, got)
+		}
+	}
+}
