@@ -27,6 +27,7 @@ var rows = []row{
 	{"per connection, SSE", "≤ 5 KiB", perConnection("sse", "/sse")},
 	{"per connection, TCP", "≤ 5 KiB", perConnection("tcp", "l")},
 	{"catch-up from a tiled log, the whole streamer, verified", "–", catchUp},
+	{"verification off, consistency, full: a tiled log's backlog, the whole streamer", "full ≤ 1.3 × off", verificationCost},
 	{"hostile: never reading", "p99 ≤ +10 %, 0 dropped", hostileRow("never reading")},
 	{"hostile: a byte a second", "p99 ≤ +10 %, 0 dropped", hostileRow("a byte a second")},
 	{"hostile: giant frames", "p99 ≤ +10 %, 0 dropped", hostileRow("giant frames")},

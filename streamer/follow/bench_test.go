@@ -13,15 +13,30 @@ import (
 	"github.com/certstream-operator/certstream-operator/streamer/engine"
 )
 
-// BenchmarkCatchUp reads a backlog from a loopback log into a window, with verification, as fast as it goes; the log itself runs
-// in the same process.
+// BenchmarkCatchUp reads a backlog from a loopback log into a window, with each degree of verification, as fast as it goes; the
+// log itself runs in the same process.
 func BenchmarkCatchUp(b *testing.B) {
 	for _, static := range []bool{false, true} {
-		b.Run(map[bool]string{false: "rfc6962", true: "tiled"}[static], func(b *testing.B) { benchmarkCatchUp(b, static) })
+		for _, v := range []Verification{VerifyOff, VerifyConsistency, VerifyFull} {
+			b.Run(map[bool]string{false: "rfc6962", true: "tiled"}[static]+"/"+string(v), func(b *testing.B) { benchmarkCatchUp(b, static, v) })
+		}
 	}
 }
 
-func benchmarkCatchUp(b *testing.B, static bool) {
+// BenchmarkVerifier is what full verification adds to an entry whose leaf is hashed: the frontier, and a root for each 1,000.
+func BenchmarkVerifier(b *testing.B) {
+	f := &verifier{proofs: make(chan proof, 1)}
+	f.trust(ctlog.Frontier{})
+	b.ReportAllocs()
+	for i := range b.N {
+		f.add(ctlog.Hash{byte(i), byte(i >> 8), byte(i >> 16)})
+		if i%1000 == 999 {
+			f.confirm(f.tip)
+		}
+	}
+}
+
+func benchmarkCatchUp(b *testing.B, static bool, degree Verification) {
 	entries := testlog.NewCA("Bench").Pool(2560)
 	log := testlog.New(testlog.Options{Name: "Bench", Static: static})
 	server, err := testlog.Serve("127.0.0.1:0", nil, log)
@@ -38,9 +53,10 @@ func benchmarkCatchUp(b *testing.B, static bool) {
 	spec := LogSpec{
 		Source: &engine.Source{LogID: engine.Fingerprint(log.ID()), Name: "Bench", URL: strings.TrimSuffix(log.URL(), "/"),
 			Protocol: map[bool]engine.Protocol{false: engine.RFC6962, true: engine.Tiled}[static]},
-		Start: Start{Kind: StartAtIndex},
+		Start:        Start{Kind: StartAtIndex},
+		Verification: degree,
 		Open: func(h ctlog.Hooks) (ctlog.Log, error) {
-			o := ctlog.Options{URL: log.URL(), Key: log.Key(), Client: client, Hooks: h}
+			o := ctlog.Options{URL: log.URL(), Key: log.Key(), Client: client, Hooks: h, Unhashed: degree != VerifyFull}
 			if static {
 				return ctlog.NewStatic(o)
 			}
