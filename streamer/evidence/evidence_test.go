@@ -188,6 +188,8 @@ func TestFalseEvidence(t *testing.T) {
 		refuted(t, "no entry", all[evidence.WrongEntry], func(e *evidence.Evidence) { e.Entry = nil })
 		refuted(t, "another place", all[evidence.WrongEntry], func(e *evidence.Evidence) { e.Entry.Index++ })
 		refuted(t, "within the merge delay", all[evidence.Rollback], func(e *evidence.Evidence) { e.Log.MMDSeconds = 86400 })
+		refuted(t, "within the usual merge delay", all[evidence.Rollback], func(e *evidence.Evidence) { e.Log.MMDSeconds = 0 })
+		refuted(t, "within an endless merge delay", all[evidence.Rollback], func(e *evidence.Evidence) { e.Log.MMDSeconds = 1e300 })
 		refuted(t, "no fork", all[evidence.Fork], func(e *evidence.Evidence) { e.Heads[0] = all[evidence.TwoRoots].Heads[0] })
 	})
 }

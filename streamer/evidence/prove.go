@@ -17,7 +17,8 @@ func notProved(format string, a ...any) error {
 }
 
 // Prove checks the file by itself: nil says that the owner of the key has done what Kind says. Nothing in the file is believed but
-// the key; compare it with the one in a log list that you trust. What a wrong entry cannot prove is who served it.
+// the key, and for a rollback the merge delay; compare them with those in a log list that you trust. What a wrong entry cannot prove
+// is who served it.
 func (e *Evidence) Prove() error {
 	if e.Kind == Unexplained {
 		return notProved("what is wrong could not be found out")
@@ -95,11 +96,20 @@ func (e *Evidence) fork(heads []ctlog.TreeHead) error {
 
 func (e *Evidence) rollback(heads []ctlog.TreeHead) error {
 	larger, smaller := heads[1], heads[0]
-	delay := uint64(max(e.Log.MMDSeconds, 0) * 1000)
+	delay := e.Log.mergeDelay()
 	if smaller.Size >= larger.Size || smaller.Timestamp <= larger.Timestamp || smaller.Timestamp-larger.Timestamp <= delay {
 		return notProved("the smaller tree was not signed later by more than the merge delay")
 	}
 	return nil
+}
+
+// mergeDelay is the log's maximum merge delay in ms; the usual one where the file states none.
+func (l Log) mergeDelay() uint64 {
+	const day, century = 86_400, 100 * 365 * 86_400
+	if l.MMDSeconds <= 0 {
+		return day * 1000
+	}
+	return uint64(min(l.MMDSeconds, century) * 1000)
 }
 
 func (e *Evidence) wrongEntry(heads []ctlog.TreeHead) error {
