@@ -37,7 +37,10 @@ for one in "${targets[@]}"; do
 	began=$(date +%s)
 	result=ok
 	nice -n 19 go test "./$folder" -run '^$' -fuzz "^$target\$" -fuzztime "${seconds}s" -fuzzminimizetime 10x \
-		${PARALLEL:+-parallel "$PARALLEL"} >"$log" 2>&1 || { result=FAILED; status=1; }
+		${PARALLEL:+-parallel "$PARALLEL"} >"$log" 2>&1 || result=FAILED
+	# Go's own fuzzer fails now and then with this, and no input, when its time ends (go.dev/issue/75804).
+	grep -q 'Failing input written' "$log" || ! grep -q '^    context deadline exceeded$' "$log" || result=ok
+	[[ $result == ok ]] || status=1
 	took=$(($(date +%s) - began))
 	total=$((total + took))
 	last=$(sed -n '/^fuzz: elapsed/h; ${x;p}' "$log")
