@@ -89,6 +89,15 @@ func TestSignificant(t *testing.T) {
 		"another log is worst":      {worst("a", "tls", 0), worst("b", "tls", 0), true},
 		"it fails otherwise":        {worst("a", "tls", 0), worst("a", "timeout", 0), true},
 		"it lags more":              {worst("a", "Lagging", 100), worst("a", "Lagging", 115), false},
+		"a log is unverified":       {nil, func(f *v1alpha1.Figures) { f.Logs.Unverified++ }, true},
+		"a log lies":                {nil, marked("a", "fork"), true},
+		"it lies as before":         {marked("a", "fork"), marked("a", "fork"), false},
+		"it lies otherwise":         {marked("a", "rollback"), marked("a", "fork"), true},
+		"entries are kept":          {nil, kept(60, 1<<20, ""), true},
+		"as many as before":         {kept(3600, 100<<20, ""), kept(3600, 100<<20, ""), false},
+		"a segment goes":            {kept(3600, 160<<20, ""), kept(3375, 150<<20, ""), false},
+		"a fifth more":              {kept(3600, 100<<20, ""), kept(4400, 122<<20, ""), true},
+		"the disk is full":          {kept(3600, 100<<20, ""), kept(3600, 100<<20, "DiskFull"), true},
 	} {
 		from, to := base, base
 		if c.from != nil {
@@ -101,6 +110,20 @@ func TestSignificant(t *testing.T) {
 		if got := status.Significant(from, to); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
+	}
+}
+
+// marked is a log that has lied.
+func marked(name, kind string) func(*v1alpha1.Figures) {
+	return func(f *v1alpha1.Figures) {
+		f.Logs.Misbehaved, f.Logs.Misbehaviour = 1, []v1alpha1.LogMisbehaviour{{Name: name, Kind: kind}}
+	}
+}
+
+// kept is what is on the volume.
+func kept(seconds, bytes int64, problem string) func(*v1alpha1.Figures) {
+	return func(f *v1alpha1.Figures) {
+		f.Retention = &v1alpha1.RetentionFigures{Seconds: seconds, Bytes: bytes, MaxBytes: 1 << 30, Problem: problem}
 	}
 }
 
