@@ -45,6 +45,16 @@ func (r *Run) Append(f Framing, event Event, offset uint64, cursor, json []byte)
 	r.mark(offset)
 }
 
+// AppendFrom adds a copy of another run's i-th frame.
+func (r *Run) AppendFrom(other *Run, i int) {
+	from := other.origin
+	if i > 0 {
+		from = other.marks[i-1].end
+	}
+	r.data = append(r.data, other.data[from:other.marks[i].end]...)
+	r.mark(other.Offset(i))
+}
+
 func (r *Run) mark(offset uint64) {
 	r.marks = append(r.marks, mark{end: uint32(len(r.data)), delta: uint32(offset - r.base)})
 }

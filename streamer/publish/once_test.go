@@ -1,9 +1,17 @@
 package publish
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +19,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"pgregory.net/rapid"
 
 	"github.com/certstream-operator/certstream-operator/internal/testlog"
@@ -324,4 +333,107 @@ func TestNobodyIsDeniedACertificate(t *testing.T) {
 			t.Fatalf("left behind: %+v", s)
 		}
 	})
+}
+
+// TestStormWithDedupIsEncodedOnce: clients of a whole stream that come back together share what is made again, and each gets of it
+// what it has not had.
+func TestStormWithDedupIsEncodedOnce(t *testing.T) {
+	r := newRig(Options{})
+	s := r.subscribe(t, message.Lite, feed.WebSocket, compile(t, filter.Query{Dedup: filter.On}))
+	r.running(t)
+	r.add(t, 1000) // of three certificates
+	await(t, "everything to be published", func() bool { return r.Head() == 1000 })
+	var clients sync.WaitGroup
+	for i := range uint64(100) {
+		clients.Go(func() {
+			once, frames := s.Once(i), 0
+			defer once.Close()
+			for at := i; at < 1000; {
+				run, upTo, err := s.Replay(at, once)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				frames, at = frames+run.Len(), upTo
+			}
+			if frames != 3 {
+				t.Errorf("a client at %d got %d messages", i, frames)
+			}
+		})
+	}
+	clients.Wait()
+	if n := testutil.ToFloat64(r.metrics.Replayed); n > 960+100*40 {
+		t.Errorf("%v entries were made again for 100 clients of 1,000", n)
+	}
+}
+
+// TestDedicatedSignerIsLookedUp: of a precertificate that a dedicated certificate has signed, the issuer is taken from that.
+func TestDedicatedSignerIsLookedUp(t *testing.T) {
+	set := filter.NewSet(filter.DefaultOptions())
+	known := &signerStore{ders: map[engine.Fingerprint][]byte{}}
+	l := newLane(Options{Engine: &tape{}, Issuers: known, Filters: set})
+	signer, precert, final := dedicated(t)
+	fp := engine.Fingerprint(sha256.Sum256(signer))
+	id := func(der []byte) filter.ID {
+		e := &engine.Entry{Source: source, DER: der, Chain: []engine.Fingerprint{fp}}
+		l.begin(e)
+		id, ok := l.identify(e)
+		if !ok {
+			t.Fatal("no identity")
+		}
+		return id
+	}
+	if id(precert) == id(final) {
+		t.Error("the signer is not known yet, and the issuer is")
+	}
+	known.ders[fp] = signer
+	for range 3 {
+		if id(precert) != id(final) {
+			t.Error("precertificate and certificate are two")
+		}
+	}
+	if known.asked != 2 {
+		t.Errorf("asked %d times", known.asked)
+	}
+	if _, ok := l.identify(&engine.Entry{}); ok {
+		t.Error("an entry without a certificate has an identity")
+	}
+}
+
+// signerStore knows issuing certificates, and counts how often it is asked.
+type signerStore struct {
+	ders  map[engine.Fingerprint][]byte
+	asked int
+}
+
+func (s *signerStore) Chain(engine.Fingerprint) ([]byte, bool) { return nil, false }
+
+func (s *signerStore) DER(fp engine.Fingerprint) ([]byte, bool) {
+	s.asked++
+	der, ok := s.ders[fp]
+	return der, ok
+}
+
+// dedicated makes a dedicated signer, a precertificate of it, and the certificate of its issuer.
+func dedicated(t testing.TB) (signer, precert, final []byte) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	issue := func(template, parent *x509.Certificate) []byte {
+		der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
+	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "CA"}, IsCA: true, BasicConstraintsValid: true}
+	purpose := *ca
+	purpose.Subject.CommonName, purpose.UnknownExtKeyUsage = "Signer", []asn1.ObjectIdentifier{{1, 3, 6, 1, 4, 1, 11129, 2, 4, 4}}
+	leaf := func(id int, value []byte, parent *x509.Certificate) []byte {
+		return issue(&x509.Certificate{SerialNumber: big.NewInt(2), DNSNames: []string{"a.example"}, ExtraExtensions: []pkix.Extension{
+			{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11129, 2, 4, id}, Value: value}}}, parent)
+	}
+	return issue(&purpose, ca), leaf(3, []byte{5, 0}, &purpose), leaf(2, []byte{4, 2, 0, 0}, ca)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/certstream-operator/certstream-operator/streamer/engine"
 	"github.com/certstream-operator/certstream-operator/streamer/feed"
+	"github.com/certstream-operator/certstream-operator/streamer/filter"
 	"github.com/certstream-operator/certstream-operator/streamer/message"
 )
 
@@ -29,23 +30,49 @@ func (s *Stream) Replay(after uint64, once *Once) (run feed.Run, upTo uint64, er
 	until := s.Head()
 	first := after - after%blockEntries
 	end := first + blockEntries
-	if s.Filter == nil && end <= until && s.publisher.options.Engine.Oldest() <= first {
-		if run, err = s.blocks.get(first, s); err == nil && run.Len() > 0 {
-			return run.After(after), end, nil
+	if s.Filter.All() && end <= until && s.publisher.options.Engine.Oldest() <= first {
+		if made, err := s.blocks.get(first, s); err == nil && made.run.Len() > 0 {
+			return made.forClient(after, once), end, nil
 		} // its begin has just expired, but perhaps not what this client needs; or a crash has left a hole of a million offsets
 	}
-	run = feed.Run{}
-	run.Reset(after)
-	upTo, err = s.evaluate(after, until, replayBytes, &run, once)
-	return run, upTo, err
+	r := remade{once: once}
+	r.run.Reset(after)
+	upTo, err = s.evaluate(after, until, replayBytes, &r)
+	return r.run, upTo, err
 }
 
-// evaluate appends to run what the stream's clients get of the entries after an offset, until it has about so many bytes.
-func (s *Stream) evaluate(after, until uint64, maxBytes int, run *feed.Run, once *Once) (upTo uint64, err error) {
+// remade is what is made again: for one client, or, where once is nil, for all.
+type remade struct {
+	once *Once
+	run  feed.Run
+	// ids are the certificates' identities, frame by frame, where the run is for all clients of a stream with deduplication.
+	ids  []filter.ID
+	kept uint64 // what is beyond this offset can still be read
+}
+
+// forClient is what of a run that is shared goes to a client that is at an offset.
+func (r *remade) forClient(after uint64, once *Once) feed.Run {
+	if once == nil {
+		return r.run.After(after)
+	}
+	kept := once.stream.publisher.options.Engine.Oldest()
+	var run feed.Run
+	run.Reset(after)
+	for i, id := range r.ids {
+		offset := r.run.Offset(i)
+		if offset > after && (id == filter.ID{} || !once.seen.Has(id, offset, kept)) {
+			run.AppendFrom(&r.run, i)
+		}
+	}
+	return run
+}
+
+// evaluate makes what the stream's clients get of the entries after an offset, until it has about so many bytes.
+func (s *Stream) evaluate(after, until uint64, maxBytes int, r *remade) (upTo uint64, err error) {
 	p := s.publisher
 	var buf [replayBatch]engine.Entry
 	upTo = after
-	for evaluated := 0; upTo < until && evaluated < replayEntries && len(run.Bytes()) < maxBytes; {
+	for evaluated := 0; upTo < until && evaluated < replayEntries && len(r.run.Bytes()) < maxBytes; {
 		n, err := p.options.Engine.Read(upTo, buf[:])
 		if err != nil && upTo > after {
 			return upTo, nil // the next replay begins with what is wrong
@@ -60,13 +87,12 @@ func (s *Stream) evaluate(after, until uint64, maxBytes int, run *feed.Run, once
 		if len(entries) == 0 {
 			return until, nil // the rest of the offsets is a hole
 		}
-		kept := uint64(0)
-		if once != nil {
-			kept = p.options.Engine.Oldest()
+		if r.once != nil {
+			r.kept = p.options.Engine.Oldest()
 		}
 		l := <-p.lenders
 		for i := range entries {
-			l.replay(&entries[i], s, run, once, kept)
+			l.replay(&entries[i], s, r)
 		}
 		p.lenders <- l
 		upTo = entries[len(entries)-1].Offset
@@ -87,27 +113,27 @@ type blocks struct {
 
 type block struct {
 	first uint64
-	run   feed.Run
+	*remade
 }
 
 // get returns the run of the entries after first, to the block's end.
-func (b *blocks) get(first uint64, s *Stream) (feed.Run, error) {
+func (b *blocks) get(first uint64, s *Stream) (*remade, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i := len(b.list) - 1; i >= 0; i-- {
 		if found := b.list[i]; found.first == first {
 			b.list = append(slices.Delete(b.list, i, i+1), found)
-			return found.run, nil
+			return found.remade, nil
 		}
 	}
-	made := block{first: first}
+	made := block{first, &remade{}}
 	made.run.Reset(first)
-	upTo, err := s.evaluate(first, first+blockEntries, math.MaxInt, &made.run, nil)
+	upTo, err := s.evaluate(first, first+blockEntries, math.MaxInt, made.remade)
 	if err == nil && upTo < first+blockEntries {
 		err = engine.ErrExpired // there is a gap in it
 	}
 	if err != nil || made.run.Len() == 0 {
-		return feed.Run{}, err
+		return made.remade, err
 	}
 	b.list = append(b.list, made)
 	b.bytes += len(made.run.Bytes())
@@ -115,7 +141,7 @@ func (b *blocks) get(first uint64, s *Stream) (feed.Run, error) {
 		b.bytes -= len(b.list[0].run.Bytes())
 		b.list = slices.Delete(b.list, 0, 1)
 	}
-	return made.run, nil
+	return made.remade, nil
 }
 
 // forget drops all blocks, unless one is being made: those who need the same ones come at about the same time.
@@ -127,25 +153,31 @@ func (b *blocks) forget() {
 	b.list, b.bytes = nil, 0
 }
 
-// replay appends one entry, if it matches, and a client with deduplication has not had it.
-func (l *lane) replay(e *engine.Entry, s *Stream, run *feed.Run, once *Once, kept uint64) {
+// replay makes one entry again, if it matches, and a client with deduplication has not had it.
+func (l *lane) replay(e *engine.Entry, s *Stream, r *remade) {
 	l.begin(e)
-	if s.Filter != nil {
+	if !s.Filter.All() {
 		subject := l.subject(e)
 		if !s.Filter.Match(&subject) {
 			return
 		}
 	}
-	if once != nil {
-		if id, ok := l.identify(e); ok && once.seen.Has(id, e.Offset, kept) {
+	var id filter.ID
+	if s.Filter.Dedup() {
+		var ok bool
+		if id, ok = l.identify(e); ok && r.once != nil && r.once.seen.Has(id, e.Offset, r.kept) {
 			return
 		}
 	}
 	json, ok := l.encoder.Append(l.json[:0], s.Kind)
 	l.json = json
-	if ok {
-		cursor := s.publisher.Cursor(e.Offset).Append(nil)
-		run.Append(s.Framing, feed.Message, e.Offset, cursor, json)
+	if !ok {
+		return
+	}
+	cursor := s.publisher.Cursor(e.Offset).Append(nil)
+	r.run.Append(s.Framing, feed.Message, e.Offset, cursor, json)
+	if s.Filter.Dedup() && r.once == nil {
+		r.ids = append(r.ids, id)
 	}
 }
 
