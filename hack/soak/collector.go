@@ -64,6 +64,7 @@ type gap struct {
 	reason   string
 	from, to uint64
 	missed   uint64
+	runs     int // that had ended when it came
 }
 
 // collected counts.
@@ -363,7 +364,7 @@ func (c *collector) takeGap(m message) error {
 	if d.Reason == "segment" {
 		return fmt.Errorf("a gap of entries that retention should have: %s", m.Data) // a kill leaves the disk whole
 	}
-	c.gaps = append(c.gaps, gap{d.Reason, from, to, *d.Missed})
+	c.gaps = append(c.gaps, gap{d.Reason, from, to, *d.Missed, c.l.runs()})
 	c.stats.gaps++
 	c.stats.missed += *d.Missed
 	c.cursor, c.offset = d.To, to
@@ -381,7 +382,7 @@ func (c *collector) judge() (missing int) {
 	defer c.mu.Unlock()
 	known := c.l.offsets()
 	for _, g := range c.gaps {
-		if n := c.l.live(known, g.from, g.to); n != g.missed {
+		if n := c.l.live(known, g.from, g.to, g.runs); n != g.missed {
 			c.fail("%s: a gap (%s) from %d to %d of %d, others got %d entries there", c.name, g.reason, g.from, g.to, g.missed, n)
 		}
 	}

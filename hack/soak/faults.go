@@ -138,7 +138,7 @@ func (f *faultRun) soak(ctx context.Context) error {
 			wait.Wait()
 			return err
 		}
-		fmt.Fprintf(f.out, "%v, %d entries, %d offsets\n", time.Since(f.begin).Round(time.Second), f.w.entries(), len(f.l.offsets()))
+		fmt.Fprintf(f.out, "%v, %d entries, %d offsets\n", time.Since(f.begin).Round(time.Second), f.w.entries(), f.l.size())
 	}
 	wait.Wait()
 	return nil

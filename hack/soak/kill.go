@@ -141,7 +141,7 @@ func (k *killRun) cycles(ctx context.Context) error {
 		}
 		k.ends[ending]++
 		if (i+1)%max(k.o.cycles/20, 1) == 0 {
-			fmt.Fprintf(k.out, "%d cycles, %d entries, %d offsets\n", i+1, k.w.entries(), len(k.l.at))
+			fmt.Fprintf(k.out, "%d cycles, %d entries, %d offsets\n", i+1, k.w.entries(), k.l.size())
 		}
 	}
 	return nil
@@ -223,7 +223,7 @@ func (k *killRun) inState() (look string) {
 
 func (k *killRun) summary(took time.Duration) {
 	fmt.Fprintf(k.out, "\nseed %d, %v, %d runs of the streamer, %d entries in %d logs, %d offsets, %d faults, %d requests went wrong\n",
-		k.o.seed, took.Round(time.Second), k.p.runs, k.w.entries(), len(k.w.logs), len(k.l.at), total(k.rows), k.hits)
+		k.o.seed, took.Round(time.Second), k.p.runs, k.w.entries(), len(k.w.logs), k.l.size(), total(k.rows), k.hits)
 	for _, ending := range []string{anytime, atStart, inCatchUp, atCheckpoint, drained, terminated} {
 		fmt.Fprintf(k.out, "%s: %d; ", ending, k.ends[ending])
 	}

@@ -69,12 +69,26 @@ func (l *ledger) ended(c crash) {
 	l.crashes = append(l.crashes, c)
 }
 
-// void says whether an offset was given up by a crash before a run that has numbered up to another.
-func (l *ledger) void(offset, upTo uint64) bool {
+// void says whether an offset was given up by one of the first so many crashes.
+func (l *ledger) void(offset uint64, crashes int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := sort.Search(len(l.crashes), func(i int) bool { return l.crashes[i].first > offset })
-	return i < len(l.crashes) && l.crashes[i].checkpoint < offset && l.crashes[i].first <= upTo
+	i := sort.Search(crashes, func(i int) bool { return l.crashes[i].first > offset })
+	return i < crashes && l.crashes[i].checkpoint < offset
+}
+
+// runs is how many runs have ended.
+func (l *ledger) runs() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.crashes)
+}
+
+// size is how many offsets were seen.
+func (l *ledger) size() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.at)
 }
 
 // repeated returns the crash for which an entry of a log came at one offset and again at a later one: the first after it.
@@ -108,12 +122,12 @@ func (l *ledger) offsets() []uint64 {
 	return slices.Sorted(maps.Keys(l.at))
 }
 
-// live counts those of the known offsets, after one up to another, that were still valid when the latter was reached.
-func (l *ledger) live(known []uint64, after, upTo uint64) (n uint64) {
+// live counts those of the known offsets, after one up to another, that were still valid when so many runs had ended.
+func (l *ledger) live(known []uint64, after, upTo uint64, runs int) (n uint64) {
 	from, _ := slices.BinarySearch(known, after+1)
 	to, _ := slices.BinarySearch(known, upTo+1)
 	for _, o := range known[from:to] {
-		if !l.void(o, upTo+1) {
+		if !l.void(o, runs) {
 			n++
 		}
 	}
