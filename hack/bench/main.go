@@ -33,7 +33,7 @@ func main() {
 
 // roles are the processes that this command is made of.
 var roles = map[string]func(ctx context.Context, params string) error{
-	"server": runServer, "load": runLoad, "raw": runRaw, "logs": runLogs, "whole": runWhole, "attack": runAttack,
+	"server": runServer, "load": runLoad, "raw": runRaw, "logs": runLogs, "whole": runWhole, "attack": runAttack, "replay": runReplay,
 }
 
 type options struct {
