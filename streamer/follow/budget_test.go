@@ -199,7 +199,7 @@ func TestBudgetWhenRefused(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		do   testlog.Action
-		for_ time.Duration
+		span time.Duration
 		most int
 	}{
 		{"Retry-After: 60", testlog.TooManyRequests("60"), 10 * time.Minute, 11},
@@ -219,11 +219,11 @@ func TestBudgetWhenRefused(t *testing.T) {
 					log.Publish()
 					log.Stats.Reset()
 					log.Faults.Add(testlog.Fault{Do: tc.do})
-					time.Sleep(tc.for_)
+					time.Sleep(tc.span)
 					n := log.Stats.Total()
-					t.Logf("%d requests in %v", n, tc.for_)
+					t.Logf("%d requests in %v", n, tc.span)
 					if n > tc.most {
-						t.Errorf("%d requests in %v, want at most %d", n, tc.for_, tc.most)
+						t.Errorf("%d requests in %v, want at most %d", n, tc.span, tc.most)
 					}
 					log.Faults.Clear()
 					r.caughtUp(21*time.Minute, log)
@@ -338,7 +338,9 @@ func (l *ledger) within(t *testing.T, from, to time.Time, most float64) {
 func merge(all []*ledger) *ledger {
 	var one ledger
 	for _, l := range all {
+		l.mu.Lock()
 		one.at = append(one.at, l.at...)
+		l.mu.Unlock()
 	}
 	return &one
 }
