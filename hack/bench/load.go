@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -14,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -23,6 +26,7 @@ type loadParams struct {
 	Protocol string // "websocket", "sse", "tcp", or "raw", which has no handshake
 	Path     string // # stands for the client's number
 	Clients  int
+	TLS      bool
 	// Buffer is what a client reads at a time.
 	Buffer int
 }
@@ -41,6 +45,8 @@ type listener struct {
 	bytes    atomic.Int64
 	others   atomic.Int64 // gaps, closes
 	ended    atomic.Bool
+	endedAt  atomic.Int64 // ns
+	reset    atomic.Bool
 
 	mu        sync.Mutex
 	latencies []uint32 // µs
@@ -74,6 +80,7 @@ func runLoad(ctx context.Context, text string) error {
 		},
 		"mark":    func() (any, error) { return sum(list), nil },
 		"latency": func() (any, error) { return latencies(list), nil },
+		"endings": func() (any, error) { return endings(list), nil },
 	})
 }
 
@@ -97,6 +104,9 @@ func connect(ctx context.Context, p *loadParams) (*listener, error) {
 	nc, err := d.DialContext(ctx, "tcp", p.Address)
 	if err != nil {
 		return nil, err
+	}
+	if p.TLS {
+		nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}) // it is our own server
 	}
 	l := &listener{params: p, nc: nc}
 	switch p.Protocol {
@@ -131,7 +141,10 @@ func (l *listener) listen() {
 		n, err := l.nc.Read(buf[kept:])
 		l.bytes.Add(int64(n))
 		if err != nil {
+			l.endedAt.Store(time.Now().UnixNano())
+			l.reset.Store(errors.Is(err, syscall.ECONNRESET))
 			l.ended.Store(true)
+			_ = l.nc.Close()
 			return
 		}
 		kept = copy(buf, l.scan(buf[:kept+n]))
@@ -159,7 +172,11 @@ func (l *listener) scan(b []byte) []byte {
 		if head == 0 || len(b) < head+18 && len(b) < head+size {
 			return b
 		}
-		l.count(b[head:min(len(b), head+size)], &now)
+		if b[0] == closeFrame {
+			l.others.Add(1)
+		} else {
+			l.count(b[head:min(len(b), head+size)], &now)
+		}
 		l.skip = head + size
 	}
 }
@@ -181,13 +198,13 @@ func frameHead(b []byte) (head, size int) {
 
 var stampMark = []byte(stampSuffix)
 
+// closeFrame begins a server's close frame.
+const closeFrame = 0x88
+
 // count looks at what there is of a message: {"message_type":"certificate_update" or dns_entries, heartbeat, gap.
 func (l *listener) count(payload []byte, now *int64) {
 	if len(payload) < 18 {
-		if len(payload) > 0 {
-			l.others.Add(1) // a close; pings are empty
-		}
-		return
+		return // a ping
 	}
 	switch payload[17] {
 	case 'h':

@@ -20,6 +20,20 @@ type pair struct {
 }
 
 func startPair(ctx context.Context, role string, server any, load loadParams) (*pair, error) {
+	p, err := startServer(ctx, role, server, load)
+	if err != nil {
+		return nil, err
+	}
+	var n int
+	if err := p.load.ask("connect", &n); err != nil {
+		p.stop()
+		return nil, err
+	}
+	return p, nil
+}
+
+// startServer starts both, but nobody connects yet.
+func startServer(ctx context.Context, role string, server any, load loadParams) (*pair, error) {
 	p := &pair{clients: load.Clients}
 	var err error
 	if p.server, err = start(ctx, role, server); err != nil {
@@ -34,11 +48,6 @@ func startPair(ctx context.Context, role string, server any, load loadParams) (*
 		return nil, err
 	}
 	if p.load, err = start(ctx, "load", load); err != nil {
-		p.stop()
-		return nil, err
-	}
-	var n int
-	if err := p.load.ask("connect", &n); err != nil {
 		p.stop()
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,6 +37,9 @@ type serverParams struct {
 	// Window is the engine's size in bytes.
 	Window  int
 	Profile string
+	// TLS is spoken over HTTP. Drain is over how long the command of this name closes clients.
+	TLS   bool
+	Drain time.Duration
 }
 
 // bench is the streamer from the engine on, and what drives it.
@@ -78,6 +82,7 @@ func runServer(ctx context.Context, text string) error {
 		"start": func() (any, error) { return nil, b.start(ctx) },
 		"stop":  func() (any, error) { b.stop(); return b.published(), nil },
 		"usage": func() (any, error) { return used(), nil },
+		"drain": func() (any, error) { b.server.Drain(ctx, p.Drain); return nil, nil },
 		"settle": func() (any, error) {
 			debug.FreeOSMemory()
 			return used(), nil
@@ -113,10 +118,18 @@ func (b *bench) listen(ctx context.Context, wait *sync.WaitGroup) (string, error
 	if err != nil {
 		return "", fmt.Errorf("listening: %w", err)
 	}
+	ln = serve.Guard(ln, b.params.TLS)
+	if b.params.TLS {
+		settings, err := serverTLS()
+		if err != nil {
+			return "", err
+		}
+		ln = tls.NewListener(ln, settings)
+	}
 	server := serve.NewHTTPServer(b.server, serve.HTTPOptions{HeaderTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10},
 		slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	wait.Go(func() {
-		if err := server.Serve(serve.Guard(ln, false)); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			fmt.Fprintln(os.Stderr, "serving:", err)
 		}
 	})

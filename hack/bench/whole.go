@@ -95,64 +95,109 @@ func runWhole(ctx context.Context, text string) error {
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(running, running) }()
 	err = answer(map[string]func() (any, error){
-		"usage": func() (any, error) { return used(), nil },
-		"head":  func() (any, error) { return s.Status().Head, nil },
+		"usage":   func() (any, error) { return used(), nil },
+		"head":    func() (any, error) { return s.Status().Head, nil },
+		"address": func() (any, error) { return s.HTTPAddr().String(), nil },
 	})
 	stop()
 	return first(err, <-ended)
 }
 
-// whole starts logs and a streamer that follows them.
-func whole(ctx context.Context, logs logsParams, more string) (stop func(), streamer *process, err error) {
+// startLogs starts a process of logs, in a folder of its own.
+func startLogs(ctx context.Context, logs *logsParams) (stop func(), err error) {
 	if logs.Dir, err = os.MkdirTemp("", "bench"); err != nil {
-		return nil, nil, fmt.Errorf("making a folder: %w", err)
+		return nil, fmt.Errorf("making a folder: %w", err)
 	}
 	remove := func() { _ = os.RemoveAll(logs.Dir) }
-	served, err := start(ctx, "logs", logs)
+	served, err := start(ctx, "logs", *logs)
 	if err != nil {
 		remove()
-		return nil, nil, err
+		return nil, err
 	}
+	stop = func() { served.stop(); remove() }
 	var ready bool
 	if err := served.ask("ready", &ready); err != nil {
-		served.stop()
-		remove()
+		stop()
+		return nil, err
+	}
+	return stop, nil
+}
+
+// whole starts logs and a streamer that follows them.
+func whole(ctx context.Context, logs logsParams, more string) (stop func(), streamer *process, err error) {
+	stopLogs, err := startLogs(ctx, &logs)
+	if err != nil {
 		return nil, nil, err
 	}
 	streamer, err = start(ctx, "whole", wholeParams{List: logs.list(), More: more})
 	if err != nil {
-		served.stop()
-		remove()
+		stopLogs()
 		return nil, nil, err
 	}
-	return func() { streamer.stop(); served.stop(); remove() }, streamer, nil
+	return func() { streamer.stop(); stopLogs() }, streamer, nil
 }
 
-// rssFollowing is the memory of the whole program that follows 60 logs, read after it has settled.
-func rssFollowing(ctx context.Context, o *options) (string, error) {
-	stop, s, err := whole(ctx, logsParams{Logs: 60, Rate: 1600, Held: 100}, "window: {size: 4MiB}\n")
+// following is what it takes to follow logs.
+type following struct {
+	rss   int
+	cores float64
+	rate  float64 // entries per second
+}
+
+// follow measures the whole program that follows logs, after it has settled.
+func follow(ctx context.Context, o *options, logs int) (f following, err error) {
+	stop, s, err := whole(ctx, logsParams{Logs: logs, Rate: 1600, Held: 100}, "window: {size: 4MiB}\n")
 	if err != nil {
-		return "", err
+		return f, err
 	}
 	defer stop()
 	time.Sleep(10*time.Second + o.time)
 	var before, after usage
 	var from, to uint64
 	if err := first(s.ask("usage", &before), s.ask("head", &from)); err != nil {
-		return "", err
+		return f, err
 	}
 	begin := time.Now()
 	time.Sleep(o.time)
 	if err := first(s.ask("usage", &after), s.ask("head", &to)); err != nil {
-		return "", err
+		return f, err
 	}
 	took := time.Since(begin).Seconds()
-	return fmt.Sprintf("%s at %.0f entries/s, %.2f core", mib(after.RSS), float64(to-from)/took, (after.CPU-before.CPU).Seconds()/took), nil
+	return following{after.RSS, (after.CPU - before.CPU).Seconds() / took, float64(to-from) / took}, nil
+}
+
+// rssFollowing is the memory of the whole program that follows 60 logs.
+func rssFollowing(ctx context.Context, o *options) (string, error) {
+	f, err := follow(ctx, o, 60)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s at %.0f entries/s, %.2f core", mib(f.rss), f.rate, f.cores), nil
+}
+
+// perLog compares the whole program with 20, 60 and 120 logs, which grow by the same number of entries together.
+func perLog(ctx context.Context, o *options) (string, error) {
+	var all []following
+	for _, logs := range []int{20, 60, 120} {
+		f, err := follow(ctx, o, logs)
+		if err != nil {
+			return "", err
+		}
+		all = append(all, f)
+	}
+	few, many := all[0], all[2]
+	return fmt.Sprintf("%.0f KiB and %.2f ‰ of a core for each more; 20: %s, %.3f core, 60: %s, %.3f core, 120: %s, %.3f core",
+		float64(many.rss-few.rss)/100/1024, (many.cores-few.cores)/100*1000, mib(few.rss), few.cores, mib(all[1].rss), all[1].cores,
+		mib(many.rss), many.cores), nil
 }
 
 // catchUp is how fast a tiled log's backlog goes through the whole program, verification included, and what it costs.
-func catchUp(ctx context.Context, _ *options) (string, error) {
+func catchUp(ctx context.Context, o *options) (string, error) {
 	const backlog = 400_000
+	gunzip, hash, err := unavoidable(ctx, o)
+	if err != nil {
+		return "", err
+	}
 	stop, s, err := whole(ctx, logsParams{Logs: 2, Held: backlog / 2},
 		"logs: {protocols: [tiled]}\nct_log: {start: 'index:0', catch_up_rate: 10000000, requests_per_second: 10000}\n")
 	if err != nil {
@@ -175,6 +220,7 @@ func catchUp(ctx context.Context, _ *options) (string, error) {
 	if err := s.ask("usage", &u); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%.0f entries/s, %.2f cores, %.1f µs CPU per entry",
-		float64(head)/took, u.CPU.Seconds()/took, 1e6*u.CPU.Seconds()/float64(head)), nil
+	each := 1e6 * u.CPU.Seconds() / float64(head)
+	return fmt.Sprintf("%.0f entries/s, %.2f cores, %.1f µs CPU per entry; gunzip %.2f and leaf hash %.2f alone: %.1f ×",
+		float64(head)/took, u.CPU.Seconds()/took, each, gunzip/1000, hash/1000, each/(gunzip+hash)*1000), nil
 }
