@@ -114,6 +114,10 @@ scale: ## Measure the operator with 500 CertStreams on a real API server: API wr
 fuzz: ## Fuzz every parser of outside bytes (MINUTES=30 in total; KEEP=1 keeps what was found worth it in testdata).
 	@hack/fuzz.sh
 
+.PHONY: soak
+soak: ## Kill the streamer and let logs misbehave, hold what clients get against the logs (45 min; ARGS="-help" shows the flags).
+	@go run ./hack/soak $(ARGS)
+
 .PHONY: bench
 bench: ## Benchmarks of whole paths, each beside a named baseline.
 	@go run ./hack/bench $(ARGS)

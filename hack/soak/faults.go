@@ -162,36 +162,54 @@ func (f *faultRun) lie(ctx context.Context) {
 			continue
 		}
 		l.turn.Lock() // no faults meanwhile
-		pause(ctx, 10*time.Second)
-		if l.Static() {
-			l.forks(ctx)
-		} else {
-			l.signsTwice(ctx)
-		}
+		f.lieOnce(ctx, l)
 		l.turn.Unlock()
 	}
 }
 
-// forks shows every other request the heads of another tree for a while.
-func (l *growing) forks(ctx context.Context) {
-	fork := l.Fork(l.Size())
-	for range 50 {
-		fork.Append(l.nameless[0])
-	}
-	fork.Publish()
-	l.SplitView(fork)
-	pause(ctx, 20*time.Second)
-	l.Faults.Clear()
-}
-
-// signsTwice publishes another root for a size that has been seen.
-func (l *growing) signsTwice(ctx context.Context) {
+// lieOnce lies to a streamer that has read and proved all there is, until it has looked at some heads.
+func (f *faultRun) lieOnce(ctx context.Context, l *growing) {
 	l.Freeze()
-	pause(ctx, 10*time.Second)
-	head := l.Head()
-	head.Root[0] ^= 1
-	l.PublishHead(head.Size, uint64(time.Now().UnixMilli()), head.Root)
-	pause(ctx, 20*time.Second)
+	err := f.until(ctx, healing, func() string {
+		s, err := f.p.status(ctx)
+		if err != nil {
+			return err.Error()
+		}
+		for _, said := range s.Logs {
+			if said.Name == l.Name() && said.VerifiedPosition == l.Head().Size {
+				return ""
+			}
+		}
+		return "the streamer has not proved " + l.Name()
+	})
+	if err != nil {
+		l.Thaw()
+		f.say("no lie: %v", err) // judgeLogs tells
+		return
+	}
+	f.say("%s lies", l.Name())
+	if l.Static() {
+		l.Thaw()
+		fork := l.Fork(l.Head().Size)
+		for range 50 {
+			fork.Append(l.nameless[0])
+		}
+		fork.Publish()
+		l.SplitView(fork)
+	} else {
+		head := l.Head()
+		head.Root[0] ^= 1
+		l.PublishHead(head.Size, uint64(time.Now().UnixMilli()), head.Root)
+	}
+	seen := l.asked().heads
+	err = f.until(ctx, healing, func() string {
+		if l.asked().heads < seen+6 {
+			return "few heads were looked at"
+		}
+		return ""
+	})
+	f.say("%s is honest again (%v)", l.Name(), err)
+	l.Faults.Clear()
 	l.Thaw()
 }
 
@@ -283,7 +301,7 @@ func (l *growing) asked() (r requests) {
 // another two; and, in doubt, some proofs.
 func (l *growing) budget(grew, took time.Duration) requests {
 	size := int(l.Size())
-	b := requests{heads: int(grew.Seconds()*1.1+(took-grew).Seconds()/5) + 10 + l.hits, others: 50 + size/256 + l.hits}
+	b := requests{heads: int(grew.Seconds()*1.1+(took-grew).Seconds()/5) + 10 + l.hits, others: 150 + size/256 + l.hits}
 	b.entries = b.heads + size/64 + 2*l.hits
 	if l.Static() {
 		b.entries = size/256 + int(took.Seconds()/10) + 2*l.hits + 10

@@ -20,7 +20,7 @@ const killConfig = `state: {dir: %s, interval: %s}
 retention: {max_bytes: 16MiB, max_age: 1m}
 window: {size: 16MiB}
 drain: {period: 300ms, delay: 100ms}
-ct_log: {start: 'index:0', poll_interval_ms: 200, partial_tile_interval: 5s, requests_per_second: 500, catch_up_rate: 5000, retry_initial_delay_ms: 50, retry_max_delay_ms: 500, request_timeout_secs: 2}
+ct_log: {start: 'index:0', poll_interval_ms: 200, partial_tile_interval: 5s, requests_per_second: 500, catch_up_rate: 5000, retry_initial_delay_ms: 50, retry_max_delay_ms: 500, request_timeout_secs: 5}
 `
 
 // How a run ends.
@@ -112,7 +112,7 @@ func (k *killRun) all(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintln(k.out, "the last run: everything must arrive")
-	if err := k.caughtUp(ctx, 2*time.Minute); err != nil {
+	if err := k.caughtUp(ctx, 5*time.Minute); err != nil {
 		return err
 	}
 	stopCollecting()

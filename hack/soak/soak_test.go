@@ -14,7 +14,7 @@ func TestKills(t *testing.T) {
 	}
 	o := options{
 		seed: uint64(time.Now().UnixNano()) % 1_000_000, cycles: 30, cycle: 800 * time.Millisecond, interval: 500 * time.Millisecond,
-		rate: 20, dir: t.TempDir(), race: builtWithRace(),
+		rate: 10, dir: t.TempDir(), race: builtWithRace(),
 	}
 	if err := killTest(t.Context(), o, t.Output()); err != nil {
 		t.Error(err)
