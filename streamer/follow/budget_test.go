@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -206,6 +207,7 @@ func TestBudgetWhenRefused(t *testing.T) {
 		{"429 without it", testlog.TooManyRequests(""), 10 * time.Minute, 25},
 		{"429 for a day", testlog.TooManyRequests(""), 24 * time.Hour, 400},
 		{"500 for a day", testlog.Status(500, "oops"), 24 * time.Hour, 400},
+		{"503 with a long page, for a day", testlog.Status(503, strings.Repeat("Down for maintenance. ", 1000)), 24 * time.Hour, 400},
 		{"403 for a day", testlog.Forbidden(), 24 * time.Hour, 400},
 		{"connections that break, for a day", testlog.Reset(0), 24 * time.Hour, 400},
 	} {
@@ -224,6 +226,9 @@ func TestBudgetWhenRefused(t *testing.T) {
 					t.Logf("%d requests in %v", n, tc.span)
 					if n > tc.most {
 						t.Errorf("%d requests in %v, want at most %d", n, tc.span, tc.most)
+					}
+					if dials := r.hosts["log.example"].dials(); dials > 2 && !strings.Contains(tc.name, "break") {
+						t.Errorf("%d connections for %d requests, want them kept", dials, n)
 					}
 					log.Faults.Clear()
 					r.caughtUp(21*time.Minute, log)
