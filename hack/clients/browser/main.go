@@ -127,8 +127,19 @@ func browse(ctx context.Context, program, address string, failures chan<- error)
 	return func() {
 		cancel()
 		<-ended
-		_ = os.RemoveAll(profile) // in the temporary folder
+		remove(profile)
 	}, nil
+}
+
+// remove removes the profile, in the temporary folder, once the browser's other processes have stopped writing to it.
+func remove(profile string) {
+	for range 20 {
+		_ = os.RemoveAll(profile) // what is written meanwhile makes it fail
+		time.Sleep(100 * time.Millisecond)
+		if _, err := os.Stat(profile); os.IsNotExist(err) {
+			return
+		}
+	}
 }
 
 func show(got map[string][]string) error {
