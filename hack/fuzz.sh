@@ -23,7 +23,8 @@ keep() { # folder target: the smallest inputs of the cache that testdata lacks
 	[[ -d $from ]] || return 0
 	mkdir -p "$to"
 	have=$(find "$to" -type f | wc -l)
-	find "$from" -type f -size -3 -printf '%s %p\n' | sort -n | cut -d' ' -f2- | head -n $((have < 16 ? 16 - have : 0)) |
+	((have < 16)) || return 0
+	find "$from" -type f -size -3 -printf '%s %p\n' | sort -n | cut -d' ' -f2- | sed -n "1,$((16 - have))p" |
 		while read -r input; do cp -n "$input" "$to/"; done
 }
 
