@@ -140,3 +140,34 @@ func TestFlagsAtFault(t *testing.T) {
 		}
 	}
 }
+
+// Of a server that cannot resume, tail says after a reconnect that something may be missing; also beside --json, which prints
+// nothing that the server did not send.
+func TestServerThatCannotResume(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = w.Write([]byte(`data: {"data":["a.test"],"message_type":"dns_entries"}` + "\n\n"))
+	}))
+	t.Cleanup(server.Close)
+	for name, c := range map[string]struct {
+		flags Flags
+		out   string
+	}{
+		"names":        {Flags{Domains: true, Count: 2}, "a.test\na.test\n"},
+		"as they came": {Flags{JSON: true, Count: 2}, strings.Repeat(`{"data":["a.test"],"message_type":"dns_entries"}`+"\n", 2)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out, errs bytes.Buffer
+			if err := c.flags.Run(t.Context(), "x", client.Options{URL: server.URL, MinBackoff: 1}, &out, &errs); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.out, out.String()); diff != "" {
+				t.Error(diff)
+			}
+			const want = "x: gap: an unknown number of certificates missed; this server cannot resume\n"
+			if strings.Count(errs.String(), want) != 1 {
+				t.Errorf("said %q", &errs)
+			}
+		})
+	}
+}
