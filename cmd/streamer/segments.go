@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/url"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -215,6 +217,15 @@ func exportOf(from, to, kind, query string, now time.Time) (x streamer.Export, e
 	parsed, err := filter.ParseValues(values)
 	if err != nil {
 		return x, fmt.Errorf("--filter: %w", err)
+	}
+	unknown, err := filter.CheckNames(slices.Collect(maps.Keys(values)))
+	switch {
+	case err != nil:
+		return x, fmt.Errorf("--filter: %w", err)
+	case len(unknown) > 0:
+		return x, fmt.Errorf("--filter: %q is not a filter", unknown[0])
+	case parsed.Dedup == filter.On:
+		return x, errors.New("--filter: dedup is for streams; an export has every entry")
 	}
 	x.Filter, err = filter.Compile(parsed, filter.DefaultLimits())
 	return x, err

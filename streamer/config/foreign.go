@@ -19,7 +19,7 @@ func foreignHint(key string) string {
 var foreignKeys = map[string][]string{
 	"certstream-server-go": {"webserver", "prometheus", "general", "streamprocessing", "excluded_logs"},
 	"certstream-server-rust 1.2 or later": {
-		"dedup", "static_logs", "nats", "ct_log.rfc6962_enabled", "ct_log.static_ct_enabled", "ct_log.start_overlap_leaves",
+		"dedup.capacity", "dedup_capacity", "dedup.ttl_secs", "dedup_ttl_secs", "static_logs", "nats", "ct_log.rfc6962_enabled", "ct_log.static_ct_enabled", "ct_log.start_overlap_leaves",
 		"ct_log.checkpoint_signature_mode", "ct_log.default_operator_rate_limit_ms", "ct_log.operator_rate_limits",
 		"ct_log.state_recovery", "ct_log.user_agent", "rate_limit.max_tokens", "rate_limit.refill_rate",
 	},

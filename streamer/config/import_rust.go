@@ -45,7 +45,7 @@ func rustKeys() map[string]rule {
 		"rate_limit.refill_rate": to("rate_limit.per_second"),
 		"rate_limit.max_tokens":  to("rate_limit.burst_size"),
 		"rate_limit.":            rustRateLimit,
-		"dedup.":                 gone("every entry of every log is sent"),
+		"dedup.":                 noted("has another form: dedup.streams says which streams leave out copies, dedup.memory bounds what is remembered"),
 		"api.":                   gone("certificates are not kept for look-up"),
 		"nats.":                  gone("streams go to WebSocket, SSE and TCP clients only"),
 		"streams.v2":             gone("the log id, the index and the type are in every message"),

@@ -151,3 +151,28 @@ func BenchmarkAddRemove(b *testing.B) {
 		set.Remove(c)
 	}
 }
+
+// BenchmarkDecide is the memory of deduplication, filled: each certificate comes twice, the second time some thousand later.
+func BenchmarkDecide(b *testing.B) {
+	s := NewSet(DefaultOptions())
+	m, c := s.Memory(), newClass(b, s, Query{})
+	offset := uint64(0)
+	next := func() {
+		certificate := int(offset)
+		if offset%2 == 1 && certificate > 4001 {
+			certificate -= 4001
+		}
+		offset++
+		m.Decide(c, m.ID(tbsOf(certificate)), offset, 0)
+	}
+	for m.Stats().Forgotten == 0 {
+		next()
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		next()
+	}
+	stats := m.Stats()
+	b.ReportMetric(float64(stats.Bytes)/float64(stats.Certificates), "B/certificate")
+	b.ReportMetric(float64(stats.Certificates), "certificates")
+}
