@@ -204,7 +204,7 @@ func (l *growing) mustListen(lifetime time.Duration) {
 // trouble has a log go through the rows, shuffled, until ctx ends. Each lasts up to a time; so does the rest between two.
 type trouble struct {
 	longest, rest time.Duration
-	usable        func(row) bool
+	usable        func(*growing, row) bool
 	began         func(l *growing, r row)
 }
 
@@ -217,7 +217,7 @@ func (t trouble) run(ctx context.Context, l *growing, rng *rand.Rand) (hits int)
 			if !pause(ctx, time.Duration(rng.Int64N(int64(t.rest)))) {
 				return hits
 			}
-			if !t.usable(r) {
+			if !t.usable(l, r) {
 				continue
 			}
 			hits += t.one(ctx, l, r, rng)

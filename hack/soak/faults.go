@@ -144,9 +144,9 @@ func (f *faultRun) soak(ctx context.Context) error {
 	return nil
 }
 
-// usable leaves out, towards the end, the rows that take minutes to heal.
-func (f *faultRun) usable(r row) bool {
-	return !r.doubtful || time.Since(f.begin) < max(f.o.duration-healing, f.o.duration/3)
+// usable leaves out the rows that take minutes to heal: of liars, which must have been proved before they lie, and towards the end.
+func (f *faultRun) usable(l *growing, r row) bool {
+	return !r.doubtful || !l.liar() && time.Since(f.begin) < max(f.o.duration-healing, f.o.duration/3)
 }
 
 // liar says that a log is to lie. All others are honest, whatever happens to them, and must not be accused.

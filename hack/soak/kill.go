@@ -131,7 +131,7 @@ func (k *killRun) cycles(ctx context.Context) error {
 	defer stop()
 	wait.Go(func() { k.w.grow(growing, k.o.rate) })
 	wait.Go(func() {
-		usable := func(r row) bool { return !r.doubtful && !r.server && r.n != 35 }
+		usable := func(_ *growing, r row) bool { return !r.doubtful && !r.server && r.n != 35 }
 		k.trouble(growing, trouble{longest: k.o.cycle, rest: k.o.cycle, usable: usable}, k.o.seed)
 	})
 	for i := range k.o.cycles {

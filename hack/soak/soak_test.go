@@ -13,7 +13,7 @@ func TestKills(t *testing.T) {
 		t.Skip("it takes most of a minute")
 	}
 	o := options{
-		seed: uint64(time.Now().UnixNano()) % 1_000_000, cycles: 30, cycle: 800 * time.Millisecond, interval: 500 * time.Millisecond,
+		seed: uint64(time.Now().UnixNano()) % 1_000_000, cycles: 30, cycle: 600 * time.Millisecond, interval: 500 * time.Millisecond,
 		rate: 10, dir: t.TempDir(), race: builtWithRace(),
 	}
 	if err := killTest(t.Context(), o, t.Output()); err != nil {
