@@ -132,7 +132,7 @@ type SegmentStats struct {
 	Oldest time.Time
 	// After is the offset after which entries are kept, UpTo the last one.
 	After, UpTo uint64
-	// Aside is how many of the segments could not be read and were set aside: holes in what is kept.
+	// Aside is in how many of the segments something could not be read: holes in what is kept.
 	Aside int
 	// Error is why nothing is written at present, Full that it is for want of room.
 	Error  string
@@ -207,8 +207,10 @@ func (s *Segments) Stats() SegmentStats {
 	stats := SegmentStats{MaxBytes: l.MaxBytes, MaxAge: l.MaxAge, Totals: s.totals, After: min(s.oldest(), s.pos), UpTo: s.pos}
 	for _, seg := range s.list {
 		stats.Bytes += seg.size
-		if seg.aside {
+		if seg.aside || len(seg.lost) > 0 {
 			stats.Aside++
+		}
+		if seg.aside {
 			continue
 		}
 		stats.Segments++

@@ -335,8 +335,8 @@ func TestSegmentsSetAside(t *testing.T) {
 		{lost.at + frameHeader + 100, bad.size - 10, 20},           // besides, the head: nothing is known of the segment
 		{lost.at + frameHeader + 100, bad.size - 10, lost.at + 20}, // the header as well: the next one is looked for
 	} {
-		disk, k := faultfs.New(1), (*kept)(nil)
-		k = keep(t, disk, Numbering{Epoch: "e1"}, SegmentLimits{MaxBytes: plenty})
+		disk := faultfs.New(1)
+		k := keep(t, disk, Numbering{Epoch: "e1"}, SegmentLimits{MaxBytes: plenty})
 		k.append(3000, 1500, false)
 		if err := k.segments.sync(3000); err != nil {
 			t.Fatal(err)

@@ -201,6 +201,9 @@ func (s *Segments) flush() error {
 	entries := s.waiting.entries
 	s.waiting = waiting{after: s.pos, entries: entries[:0]}
 	clear(entries)
+	if s.failure != nil {
+		s.log.Info("entries are kept on disk again", "after", frames[0].after, "missed_since_the_start", s.totals.Missed)
+	}
 	s.failure = nil
 	s.mu.Unlock()
 	if cap(s.writer.out) > 4*blockBytes {
