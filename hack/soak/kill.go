@@ -125,14 +125,14 @@ func (k *killRun) all(ctx context.Context) error {
 
 // cycles kills and starts the streamer again and again, while logs grow and misbehave.
 func (k *killRun) cycles(ctx context.Context) error {
-	growing, stop := context.WithCancel(ctx)
+	while, stop := context.WithCancel(ctx)
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	defer stop()
-	wait.Go(func() { k.w.grow(growing, k.o.rate) })
+	wait.Go(func() { k.w.grow(while, k.o.rate) })
 	wait.Go(func() {
 		usable := func(_ *growing, r row) bool { return !r.doubtful && !r.server && r.n != 35 }
-		k.trouble(growing, trouble{longest: k.o.cycle, rest: k.o.cycle, usable: usable}, k.o.seed)
+		k.trouble(while, trouble{longest: k.o.cycle, rest: k.o.cycle, usable: usable}, k.o.seed)
 	})
 	for i := range k.o.cycles {
 		ending := endings[k.rng.IntN(len(endings))]
