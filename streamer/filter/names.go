@@ -34,7 +34,7 @@ func near(name, known string) bool {
 	}
 	plain := strings.NewReplacer("_", "", "-", "", ".", "", "[]", "", " ", "")
 	a, b := plain.Replace(strings.ToLower(name)), plain.Replace(known)
-	if a == b || a == b+"s" {
+	if a == b || a == b+"s" || a == b+"es" {
 		return true
 	}
 	return distance(a, b) <= min(2, (len(b)-1)/4)
