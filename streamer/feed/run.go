@@ -1,6 +1,9 @@
 package feed
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // Run is a run of finished frames, one after the other in memory, and where each of them ends. The zero Run is empty. Values
 // are cheap to copy; frames that a copy shows are never changed.
@@ -59,28 +62,40 @@ func (r *Run) mark(offset uint64) {
 	r.marks = append(r.marks, mark{end: uint32(len(r.data)), delta: uint32(offset - r.base)})
 }
 
-// Fresh is what of the run goes to a reader that was given everything after an offset: the frames before the first that copies
-// what it has been given. Where the run begins with such copies, fresh is empty and skip is how many.
-func (r Run) Fresh(after uint64) (fresh Run, skip int) {
-	first := sort.Search(len(r.copies), func(i int) bool { return r.copies[i].frame >= r.First })
-	for _, c := range r.copies[first:] {
-		at := int(c.frame - r.First)
-		if c.prior <= after || at >= r.Len() {
-			continue
-		}
-		if at > skip {
-			if skip == 0 {
-				r.marks, r.data = r.marks[:at], r.data[:r.marks[at-1].end]
-				return r, 0
+// gathered is about how much Fresh copies at a time.
+const gathered = 64 << 10
+
+// Fresh is what of the run goes to a reader that was given everything after an offset: without the frames that copy what it has been
+// given. Nearly always that is the run itself; else it is made in scratch, where frames left out are empty.
+func (r Run) Fresh(after uint64, scratch *Run) Run {
+	known := r.copies[sort.Search(len(r.copies), func(i int) bool { return r.copies[i].frame >= r.First }):]
+	r.copies = nil
+	if !slices.ContainsFunc(known, func(c copied) bool { return c.prior > after && c.frame < r.End() }) {
+		return r
+	}
+	scratch.Reset(r.base)
+	scratch.First = r.First
+	for i := 0; i < r.Len() && len(scratch.data) < gathered; i++ {
+		frame, left := r.First+uint64(i), false
+		for len(known) > 0 && known[0].frame <= frame {
+			if left = known[0].frame == frame && known[0].prior > after; left {
+				scratch.copies = append(scratch.copies, known[0])
 			}
-			break
+			known = known[1:]
 		}
-		skip++
+		if left {
+			scratch.mark(r.Offset(i))
+		} else {
+			scratch.AppendFrom(&r, i)
+		}
 	}
-	if skip > 0 {
-		return Run{}, skip
-	}
-	return r, 0
+	return *scratch
+}
+
+// LeftOut is how many of the first n frames of a run that Fresh has made are empty.
+func (r *Run) LeftOut(n int) int {
+	end := r.First + uint64(n)
+	return sort.Search(len(r.copies), func(i int) bool { return r.copies[i].frame >= end })
 }
 
 // holds says whether a frame of this size and offset can be added without moving what is there.
@@ -105,6 +120,9 @@ func (r Run) After(offset uint64) Run { return r.From(r.after(offset)) }
 // the last of them.
 func (r *Run) Cut(n int) (begun int, rest []byte) {
 	at := r.origin + uint32(n)
+	if int(at) == len(r.data) {
+		return len(r.marks), nil
+	}
 	begun = sort.Search(len(r.marks), func(i int) bool { return r.marks[i].end >= at })
 	if n == 0 {
 		return 0, nil

@@ -56,12 +56,12 @@ func (o *Once) Joined() {
 	}
 }
 
-// Fresh is feed.Run.Fresh for this client: of a run of the feed, what it has not been given yet.
-func (o *Once) Fresh(run feed.Run) (fresh feed.Run, skip int) {
+// Fresh is feed.Run.Fresh for this client: what of a run of the feed it has not been given yet.
+func (o *Once) Fresh(run feed.Run, scratch *feed.Run) feed.Run {
 	if o == nil {
-		return run, 0
+		return run
 	}
-	return run.Fresh(o.seen.After())
+	return run.Fresh(o.seen.After(), scratch)
 }
 
 // Close gives back what the client holds.

@@ -70,6 +70,7 @@ type player struct {
 	once         *Once
 	offset, next uint64
 	joined       bool
+	scratch      feed.Run
 	fell         bool     // out of the feed, after it had joined
 	start        uint64   // of what it is given without a gap
 	sent         []uint64 // since then
@@ -122,11 +123,7 @@ func (p *player) step(n int) {
 		p.joined, p.fell = false, true
 		return
 	}
-	fresh, copies := p.once.Fresh(run)
-	if copies > 0 {
-		p.next, p.offset = p.next+uint64(copies), max(p.offset, run.Offset(copies-1))
-		return
-	}
+	fresh := p.once.Fresh(run, &p.scratch)
 	p.take(fresh, n)
 	p.next = fresh.First + uint64(min(n, fresh.Len()))
 }
@@ -135,15 +132,19 @@ func (p *player) step(n int) {
 func (p *player) take(run feed.Run, n int) bool {
 	lines := strings.SplitAfter(string(run.Bytes()), "\n")
 	for i := range min(n, run.Len()) {
-		_, cursor, ok := strings.Cut(lines[i], `"cursor":"e-`)
-		if cursor, _, _ = strings.Cut(cursor, `"`); ok && !strings.Contains(lines[i], "heartbeat") {
+		if p.offset = max(p.offset, run.Offset(i)); run.LeftOut(i+1) > run.LeftOut(i) {
+			continue
+		}
+		line := lines[0]
+		lines = lines[1:]
+		_, cursor, ok := strings.Cut(line, `"cursor":"e-`)
+		if cursor, _, _ = strings.Cut(cursor, `"`); ok && !strings.Contains(line, "heartbeat") {
 			offset, err := strconv.ParseUint(cursor, 10, 64)
 			if err != nil {
 				panic(err)
 			}
 			p.sent = append(p.sent, offset)
 		}
-		p.offset = max(p.offset, run.Offset(i))
 	}
 	return n >= run.Len()
 }

@@ -157,12 +157,7 @@ func (c *conn) step(w *writer, to sink) (int, progress) {
 		}
 		return 0, atHead
 	}
-	fresh, copies := c.once.Fresh(run)
-	if copies > 0 {
-		c.next, c.offset = c.next+uint64(copies), max(c.offset, run.Offset(copies-1))
-		return 0, turnOver
-	}
-	n, left, p := c.stepRun(w, to, fresh)
+	n, left, p := c.stepRun(w, to, c.once.Fresh(run, &w.fresh))
 	c.next = left.First
 	return n, p
 }
@@ -189,7 +184,10 @@ func (c *conn) stepOut(w *writer, to sink) (int, progress) {
 // stepRun writes frames. Of one that was cut, the rest is copied, so that a stuck client keeps one frame in memory and no
 // segment; left are the frames not begun.
 func (c *conn) stepRun(w *writer, to sink, run feed.Run) (n int, left feed.Run, p progress) {
-	n, err := to.write(run.Bytes())
+	var err error
+	if text := run.Bytes(); len(text) > 0 {
+		n, err = to.write(text)
+	}
 	begun, rest := run.Cut(n)
 	if begun > 0 {
 		c.offset = max(c.offset, run.Offset(begun-1))
@@ -198,7 +196,7 @@ func (c *conn) stepRun(w *writer, to sink, run feed.Run) (n int, left feed.Run, 
 		c.out = bytes.Clone(rest)
 	}
 	w.bytes += n
-	w.messages += begun
+	w.messages += begun - run.LeftOut(begun)
 	return n, run.From(run.First + uint64(begun)), progressOf(err)
 }
 

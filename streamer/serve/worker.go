@@ -15,6 +15,8 @@ type writer struct {
 	// run is what a client that is behind gets next, upTo what has been evaluated when all of it is out.
 	run  feed.Run
 	upTo uint64
+	// fresh is where a part of a feed is put together for a client that does without some of it.
+	fresh feed.Run
 	// bytes and messages count what was written since they were last taken.
 	bytes, messages int
 
