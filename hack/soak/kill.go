@@ -64,7 +64,7 @@ func collectorsOfKills(longest time.Duration) []plan {
 		{wish{"sse", "domains", false}, habit{hopEvery: 1000, napFor: 2 * time.Second}},
 		{wish{"sse", "full", false}, habit{hopEvery: 2000, napFor: longest}},
 		{wish{"tcp", "full", true}, habit{hopEvery: 300, napFor: 5 * time.Second}},
-		{wish{"tcp", "lite", false}, habit{hopEvery: 50, napFor: 100 * time.Millisecond}},
+		{wish{"tcp", "lite", false}, habit{hopEvery: 200, napFor: 100 * time.Millisecond}},
 		{wish{"tcp", "domains", false}, habit{hopEvery: 400, library: true}},
 		{wish{"sse", "full", true}, habit{hopEvery: 100, napFor: time.Second, library: true}},
 	}

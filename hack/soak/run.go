@@ -130,6 +130,10 @@ func (r *run) say(format string, args ...any) {
 
 // caughtUp waits until the streamer has read all logs and all collectors have got it.
 func (r *run) caughtUp(ctx context.Context, patience time.Duration) error {
+	for _, l := range r.w.logs {
+		l.Thaw()
+		l.Publish()
+	}
 	for _, c := range r.collectors {
 		c.mu.Lock()
 		c.settled = true
