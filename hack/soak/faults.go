@@ -311,7 +311,7 @@ func (l *growing) budget(grew, took time.Duration) requests {
 
 // judgeEvidence: what is kept must be about liars.
 func (f *faultRun) judgeEvidence() {
-	files, _ := filepath.Glob(f.p.path("state/evidence/*")) // the pattern is good
+	files, _ := filepath.Glob(f.p.path("state/evidence/*/*.json")) // the pattern is good
 	for _, file := range files {
 		var e struct {
 			Log struct {
