@@ -73,7 +73,8 @@ type Filter struct {
 	dedup    bool
 }
 
-// Compile checks a query and makes it a filter, nil when the query is empty: one that asks for each certificate once is not. Its errors are of type *Error.
+// Compile checks a query and makes it a filter, nil when the query is empty: one that asks for each certificate once
+// is not. Its errors are of type *Error.
 func Compile(q Query, limits Limits) (*Filter, error) {
 	limits = limits.withDefaults()
 	f := &Filter{}

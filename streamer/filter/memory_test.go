@@ -66,7 +66,8 @@ func TestDecide(t *testing.T) {
 		t.Error("one class knows what another was sent")
 	}
 	got := m.Stats()
-	want := MemoryStats{Classes: 2, Certificates: 3, Bytes: got.Bytes, MaxBytes: DefaultMemory, Suppressed: 6, Repeated: 3, Expired: 1}
+	want := MemoryStats{Classes: 2, Certificates: 3, Bytes: got.Bytes, MaxBytes: DefaultMemory,
+		Suppressed: 6, Repeated: 3, Expired: 1}
 	if got != want {
 		t.Errorf("stats: %+v, want %+v", got, want)
 	}

@@ -9,8 +9,8 @@ import (
 // paramNames are the parameters of a Query.
 var paramNames = [...]string{"domain", "issuer", "source", "exclude_domain", "exclude_issuer", "suffix", "mode", "dedup"}
 
-// CheckNames looks at the names of a client's parameters, of which others are known besides those of filters. One that is nearly a
-// known one is an *Error: left out in silence, a filter that is misspelt would let everything through. Those that are like none
+// CheckNames looks at the names of a client's parameters, of which others are known besides those of filters. One that is nearly
+// a known one is an *Error: left out in silence, a filter that is misspelt would let everything through. Those that are like none
 // are returned, sorted.
 func CheckNames(names []string, others ...string) (unknown []string, err error) {
 	known := append(paramNames[:len(paramNames):len(paramNames)], others...)

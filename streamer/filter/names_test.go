@@ -18,7 +18,7 @@ func TestCheckNames(t *testing.T) {
 		"DOMAIN": "domain", "domain[]": "domain", "suffixes": "suffix", "sufix": "suffix", "suffux": "suffix", "isuer": "issuer",
 		"exclude-domain": "exclude_domain", "excludeDomain": "exclude_domain", "exclude.issuers": "exclude_issuer",
 		"exlude_domains": "exclude_domain", "Mode": "mode", "modes": "mode", "dedupe": "dedup", "de-dup": "dedup", "Since": "since",
-		"sinse": "since", "tokens": "token", "sources": "source", "resource": "-",
+		"sice": "since", "tokens": "token", "sources": "source", "resource": "-",
 		"_": "-", "utm_source": "-", "v": "-", "code": "-", "node": "-", "model": "-", "format": "-", "id": "-", "q": "-", "key": "-",
 		"domain_name_of_the_certificate_that_i_want": "-", "": "-", "stream": "-", "ä": "-", "EIO": "-", "transport": "-", "t": "-",
 	} {
@@ -146,7 +146,8 @@ func TestDedupIsPartOfTheClass(t *testing.T) {
 		t.Error("what is a filter")
 	}
 	s := NewSet(DefaultOptions())
-	for _, q := range []Query{{Dedup: On}, once, plain, {Dedup: On, ExcludeDomain: Values{"example.org"}}, {Dedup: On, Mode: "any"}} {
+	for _, q := range []Query{{Dedup: On}, once, plain, {Dedup: On, ExcludeDomain: Values{"example.org"}},
+		{Dedup: On, Mode: "any"}} {
 		if _, err := s.Add(compile(q)); err != nil {
 			t.Fatal(err)
 		}

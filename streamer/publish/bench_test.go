@@ -16,8 +16,8 @@ import (
 	"github.com/certstream-operator/certstream-operator/streamer/message"
 )
 
-// BenchmarkDedup is what an entry costs the publisher, all told, without and with deduplication: where all are different, and where
-// each certificate comes twice.
+// BenchmarkDedup is what an entry costs the publisher, all told, without and with deduplication: where all are different, and
+// where each certificate comes twice.
 func BenchmarkDedup(b *testing.B) {
 	for copies := 1; copies <= 2; copies++ {
 		for _, dedup := range []filter.Switch{filter.Off, filter.On} {
@@ -54,7 +54,8 @@ func benchmarkDedup(b *testing.B, copies int, dedup filter.Switch) {
 
 // serials makes precertificates that differ in their serial number.
 func serials(b *testing.B) func(i int) []byte {
-	der := testlog.NewCA("Benchmark").Issue(testlog.Shape{Precert: true, DNS: []string{"www.example.com", "example.com"}, Filler: 300}).DER
+	der := testlog.NewCA("Benchmark").Issue(testlog.Shape{
+		Precert: true, DNS: []string{"www.example.com", "example.com"}, Filler: 300}).DER
 	c, err := x509.ParseCertificate(der)
 	if err != nil {
 		b.Fatal(err)

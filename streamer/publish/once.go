@@ -16,8 +16,8 @@ type Once struct {
 	told   bool   // and what it was sent before it joined
 }
 
-// Once begins with a client that has what it is entitled to up to an offset, and is to be given everything after it: when it comes,
-// and where it goes on after a gap. Close it when done. Without deduplication it is nil.
+// Once begins with a client that has what it is entitled to up to an offset, and is to be given everything after it: when it
+// comes, and where it goes on after a gap. Close it when done. Without deduplication it is nil.
 func (s *Stream) Once(after uint64) *Once {
 	if !s.Filter.Dedup() {
 		return nil
@@ -28,7 +28,8 @@ func (s *Stream) Once(after uint64) *Once {
 	return &Once{stream: s, seen: p.options.Filters.Memory().Once(s.class, after), live: p.from}
 }
 
-// MayJoin says whether a client that is at an offset may go on in the feed: else it has to be replayed to, for a batch or two more.
+// MayJoin says whether a client that is at an offset may go on in the feed: else it has to be replayed to, for a batch or
+// two more.
 func (o *Once) MayJoin(offset uint64) bool {
 	if o == nil {
 		return true

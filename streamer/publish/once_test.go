@@ -171,8 +171,8 @@ type theater struct {
 
 func newTheater(feedBytes int) *theater {
 	tape := &tape{}
-	return &theater{tape: tape, ids: []int{0}, roomy: true, Publisher: New(Options{Engine: tape, Filters: filter.NewSet(filter.DefaultOptions()),
-		FeedBytes: feedBytes, Lanes: 2, Metrics: telemetry.NewFanout(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler)})}
+	return &theater{tape: tape, ids: []int{0}, roomy: true, Publisher: New(Options{
+		Engine: tape, Filters: filter.NewSet(filter.DefaultOptions()), FeedBytes: feedBytes, Lanes: 2, Metrics: telemetry.NewFanout(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler)})}
 }
 
 // add appends entries: each a precertificate or a certificate of one of some pairs.
@@ -286,7 +286,8 @@ func (th *theater) check(t *rapid.T, p *player) {
 				t.Fatalf("certificate %d at %d was denied to a client with (%d, %d], filter %q", id, offset, span.from, span.to, p.s.Filter)
 			}
 			if got[id] > 1 && th.roomy && !p.fell {
-				t.Fatalf("certificate %d came %d times to a client with (%d, %d], though nothing was forgotten", id, got[id], span.from, span.to)
+				t.Fatalf("certificate %d came %d times to a client with (%d, %d], though nothing was forgotten",
+					id, got[id], span.from, span.to)
 			}
 		}
 	}
@@ -303,8 +304,8 @@ func (th *theater) matches(f *filter.Filter, id int) bool {
 }
 
 // TestNobodyIsDeniedACertificate has clients come and go, fall behind and catch up, in the midst of batches too, while memory is
-// taken away and entries expire. Against a plain oracle: no client is ever denied a certificate that it has not been sent since its
-// start, and while nothing is forgotten those that keep up get each once.
+// taken away and entries expire. Against a plain oracle: no client is ever denied a certificate that it has not been sent since
+// its start, and while nothing is forgotten those that keep up get each once.
 func TestNobodyIsDeniedACertificate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		th := newTheater(rapid.SampledFrom([]int{1, 4 << 10, 1 << 20}).Draw(t, "feed"))
@@ -336,8 +337,8 @@ func TestNobodyIsDeniedACertificate(t *testing.T) {
 	})
 }
 
-// TestStormWithDedupIsEncodedOnce: clients of a whole stream that come back together share what is made again, and each gets of it
-// what it has not had.
+// TestStormWithDedupIsEncodedOnce: clients of a whole stream that come back together share what is made again, and each gets of
+// it what it has not had.
 func TestStormWithDedupIsEncodedOnce(t *testing.T) {
 	r := newRig(Options{})
 	s := r.subscribe(t, message.Lite, feed.WebSocket, compile(t, filter.Query{Dedup: filter.On}))
@@ -429,7 +430,8 @@ func dedicated(t testing.TB) (signer, precert, final []byte) {
 		}
 		return der
 	}
-	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "CA"}, IsCA: true, BasicConstraintsValid: true}
+	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "CA"}, IsCA: true,
+		BasicConstraintsValid: true}
 	purpose := *ca
 	purpose.Subject.CommonName, purpose.UnknownExtKeyUsage = "Signer", []asn1.ObjectIdentifier{{1, 3, 6, 1, 4, 1, 11129, 2, 4, 4}}
 	leaf := func(id int, value []byte, parent *x509.Certificate) []byte {
