@@ -14,7 +14,7 @@ func TestKills(t *testing.T) {
 	}
 	o := options{
 		seed: uint64(time.Now().UnixNano()) % 1_000_000, cycles: 30, cycle: 600 * time.Millisecond, interval: 500 * time.Millisecond,
-		rate: 10, dir: t.TempDir(), race: builtWithRace(),
+		rate: 5, dir: t.TempDir(), race: builtWithRace(),
 	}
 	if err := killTest(t.Context(), o, t.Output()); err != nil {
 		t.Error(err)
