@@ -40,7 +40,8 @@ func defaultPatience() patience {
 		closing: 5 * time.Second, linger: time.Second, pong: 90 * time.Second, gaps: time.Minute}
 }
 
-// state says who writes to a connection. It changes under conn.mu only:
+// state says who writes to a connection; docs/fanout.md has every step, and a test visits all of them. It changes under conn.mu
+// only:
 //
 //	parked ──socket full, or behind──▶ running ──at the head──▶ parked
 //	   └────────────── goodbye sent, or failed ──▶ ended ◀─────────┘

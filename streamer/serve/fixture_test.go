@@ -13,6 +13,8 @@ import (
 	"math/big"
 	"net"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -53,20 +55,39 @@ type rigOptions struct {
 	noRegexps    bool
 	filters      *filter.Set // nil for one of its own
 	patience     func(*patience)
+	dice         *dice // makes sockets and engine hesitate; nil does not
 }
 
 // smallBuffers makes the server's sockets fill early.
 type smallBuffers struct {
 	net.Listener
 	size int
+	dice *dice
 }
 
 func (l smallBuffers) Accept() (net.Conn, error) {
 	nc, err := l.Listener.Accept()
 	if err == nil && l.size > 0 {
-		err = nc.(*net.TCPConn).SetWriteBuffer(l.size)
+		err = nc.(interface{ SetWriteBuffer(size int) error }).SetWriteBuffer(l.size)
+	}
+	if err == nil && l.dice != nil {
+		nc = hesitant{nc.(*net.UnixConn), l.dice}
 	}
 	return nc, err
+}
+
+// listenOn listens where a rig's clients come. Where sockets hesitate they are not TCP's, which waits for 200 ms when a buffer as
+// small as ours is full.
+func listenOn(t testing.TB, o rigOptions) (net.Listener, error) {
+	if o.dice == nil {
+		return net.Listen("tcp", "127.0.0.1:0")
+	}
+	dir, err := os.MkdirTemp("", "rig") // a name that is short enough
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return net.Listen("unix", filepath.Join(dir, "socket"))
 }
 
 func newRig(t testing.TB, o rigOptions) *rig {
@@ -93,6 +114,9 @@ func newRig(t testing.TB, o rigOptions) *rig {
 		}
 		behind = engine.NewRetained(r.segments)
 	}
+	if o.dice != nil {
+		behind = hesitantEngine{behind, o.dice}
+	}
 	r.publisher = publish.New(publish.Options{Engine: behind, Filters: o.filters, FeedBytes: o.feed,
 		Heartbeat: o.heartbeat, Metrics: r.metrics, Log: log})
 	gate, err := access.New(o.access, log, telemetry.NewAccess(registry, access.Reasons()))
@@ -109,16 +133,20 @@ func newRig(t testing.TB, o rigOptions) *rig {
 		o.patience(&r.server.patience)
 	}
 	r.http = httptest.NewUnstartedServer(r.server)
-	r.http.Listener = smallBuffers{r.http.Listener, o.sendBuffer}
+	_ = r.http.Listener.Close()
+	if r.http.Listener, err = listenOn(t, o); err != nil {
+		t.Fatal(err)
+	}
+	r.http.Listener = smallBuffers{r.http.Listener, o.sendBuffer, o.dice}
 	if o.tls {
 		r.http.StartTLS()
 	} else {
 		r.http.Start()
 	}
-	if r.tcp, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	if r.tcp, err = listenOn(t, o); err != nil {
 		t.Fatal(err)
 	}
-	r.tcp = smallBuffers{r.tcp, o.sendBuffer}
+	r.tcp = smallBuffers{r.tcp, o.sendBuffer, o.dice}
 	var wait sync.WaitGroup
 	wait.Go(func() { r.server.Run(ctx) })
 	if r.segments != nil {
@@ -158,23 +186,31 @@ func (r *rig) add(n int) {
 	}
 }
 
-// addBig appends an entry whose message no small socket buffer holds whole.
-func (r *rig) addBig() {
+// addBig appends an entry whose message no small socket buffer holds whole, addLarge one of several such buffers.
+func (r *rig) addBig()   { r.addCertificate(bigCertificate()) }
+func (r *rig) addLarge() { r.addCertificate(largeCertificate()) }
+
+func (r *rig) addCertificate(der []byte) {
 	r.Helper()
 	r.index++
-	batch := []engine.Entry{{Source: source, Index: r.index, DER: bigCertificate()}}
+	batch := []engine.Entry{{Source: source, Index: r.index, DER: der}}
 	if _, _, err := r.window.Append(context.Background(), batch); err != nil {
 		r.Error(err)
 	}
 }
 
-var bigCertificate = sync.OnceValue(func() []byte {
-	names := make([]string, 3000)
+var (
+	bigCertificate   = sync.OnceValue(func() []byte { return issueMany(3000) })
+	largeCertificate = sync.OnceValue(func() []byte { return issueMany(400) })
+)
+
+func issueMany(n int) []byte {
+	names := make([]string, n)
 	for i := range names {
 		names[i] = fmt.Sprintf("name%d.example.org", i)
 	}
 	return issue(names)
-})
+}
 
 // template is a certificate with a name of 20 characters, which certificateFor replaces: a broken signature is of no interest.
 var template = sync.OnceValue(func() []byte { return issue([]string{placeholder}) })

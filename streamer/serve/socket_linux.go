@@ -14,11 +14,11 @@ const unackedMax = 60 * time.Second
 
 // rawConn returns the means to write to a bare socket without blocking, nil for other connections.
 func rawConn(nc net.Conn) syscall.RawConn {
-	tcp, ok := nc.(*net.TCPConn)
+	socket, ok := nc.(syscall.Conn)
 	if !ok {
 		return nil
 	}
-	raw, err := tcp.SyscallConn()
+	raw, err := socket.SyscallConn()
 	if err != nil {
 		return nil
 	}
