@@ -25,7 +25,7 @@ const tailExamples = `  streamer tail                                         th
   streamer tail --json --stream full | jq '.data.leaf_cert.subject // empty'
   streamer tail --domains | grep -i paypal
   streamer tail --since 1x9k2-4711                      what came after that cursor
-  streamer tail --since 15m --dedup                     the last quarter of an hour, each certificate once`
+  streamer tail --since 15m --dedup                     the last 15 minutes, each certificate once`
 
 func newTail() *cobra.Command {
 	var f tail.Flags

@@ -35,6 +35,7 @@ const verifyExamples = `  streamer verify --log argon2026h2 --from 1000000 --to 
 type verifyFlags struct {
 	config, log, state, evidence string
 	from, to                     uint64
+	print                        bool
 }
 
 // errNotProved is what does not hold.
@@ -64,6 +65,7 @@ func newVerify() *cobra.Command {
 	cmd.Flags().Uint64Var(&f.to, "to", 0, "index after the last one to check; 0 checks to the head")
 	cmd.Flags().StringVar(&f.state, "state", "", "state directory whose tree heads to compare with; it may be in use")
 	cmd.Flags().StringVar(&f.evidence, "evidence", "", "file of evidence to check instead; - reads it from standard input")
+	cmd.Flags().BoolVar(&f.print, "print", false, "with --evidence: print the file itself, to take it out of a pod")
 	return cmd
 }
 
@@ -109,6 +111,9 @@ func (f *verifyFlags) proveEvidence(cmd *cobra.Command) error {
 		return usageError{err}
 	}
 	out := cmd.OutOrStdout()
+	if f.print {
+		return printEvidence(out, e)
+	}
 	fmt.Fprintf(out, "log       %q (%q)\nlog id    %x\nseen      %s\nkind      %q\nwhy       %q\n",
 		e.Log.Name, e.Log.URL, e.Log.LogID, e.Seen.Format(time.RFC3339), e.Kind, e.Why)
 	for _, h := range e.Heads {
@@ -122,6 +127,16 @@ func (f *verifyFlags) proveEvidence(cmd *cobra.Command) error {
 		verdict = "proved: the entry is not the one in the signed tree; who served it, no file can prove"
 	}
 	_, err = fmt.Fprintln(out, "\n"+verdict)
+	return err
+}
+
+// printEvidence is for images without a shell, from which kubectl cannot copy files.
+func printEvidence(w io.Writer, e *evidence.Evidence) error {
+	data, err := e.Encode()
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(data)
 	return err
 }
 

@@ -104,6 +104,10 @@ func TestServeKeepsEvidence(t *testing.T) {
 	if got.code != 0 || !strings.Contains(got.out, "two roots for the same size 50") || !strings.Contains(got.out, "proved: the owner") {
 		t.Errorf("%+v", got)
 	}
+	got = runProgram(t, program(t, nil, "verify", "--evidence", file, "--print"))
+	if kept, err := os.ReadFile(file); err != nil || got.code != 0 || got.out != string(kept) {
+		t.Errorf("printed %q of %q, %v", got.out, kept, err)
+	}
 	got = runProgram(t, program(t, nil, "verify", "--config", path, "--log", "lying", "--state", state))
 	if got.code != exitWrong || !strings.Contains(got.out, "DOES NOT HOLD the tree agrees with the kept tree head of size 50") {
 		t.Errorf("%+v", got)
