@@ -46,7 +46,7 @@ func (c *replayer) read(upTo int) error {
 			if c.log != "" && c.log != e.Source.Name {
 				return fmt.Errorf("%s lets %s through", c.path, e.Source.Name)
 			}
-			last[e.Source.Name] = e.Index
+			last[e.Source.Name], end = e.Index, time.Now().Add(patience) // slow is not wrong
 			if c.got[e.key()]++; !c.had[e.key()] && int(e.Index) < upTo {
 				missing--
 			}
