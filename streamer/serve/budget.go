@@ -42,9 +42,6 @@ type turnstile struct {
 	budget budget
 }
 
-// longestTurn is the most that a turn is charged for: it may have waited for the processor, or for a disk.
-const longestTurn = 20 * time.Millisecond
-
 func newTurnstile(slots int, share float64, saved time.Duration) *turnstile {
 	return &turnstile{slots: make(chan struct{}, slots), budget: budget{cores: coresFor(share), saved: saved}}
 }
@@ -60,9 +57,7 @@ func (t *turnstile) pass(ctx context.Context, work func()) bool {
 	if pause(ctx, nil, t.budget.use(time.Now(), 0)); ctx.Err() != nil {
 		return false
 	}
-	begin := time.Now()
-	work()
-	now := time.Now()
-	t.budget.use(now, min(now.Sub(begin), longestTurn))
+	used := processorTime(work)
+	t.budget.use(time.Now(), used)
 	return true
 }

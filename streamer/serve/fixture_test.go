@@ -201,7 +201,7 @@ func (r *rig) addCertificate(der []byte) {
 
 var (
 	bigCertificate   = sync.OnceValue(func() []byte { return issueMany(3000) })
-	largeCertificate = sync.OnceValue(func() []byte { return issueMany(400) })
+	largeCertificate = sync.OnceValue(func() []byte { return issueMany(120) })
 )
 
 func issueMany(n int) []byte {
