@@ -276,16 +276,16 @@ func (w *powered) trouble() {
 	calls := []string{"create", "write", "sync", "syncdir", "truncate", "rename", "read", "open"}
 	call := calls[w.chance.IntN(len(calls))]
 	if w.disk.Err != nil {
-		w.disk.Err = nil
+		w.disk.Fail(nil)
 		time.Sleep(6 * time.Second) // until the next try
 		return
 	}
-	w.disk.Err = func(c string) error {
+	w.disk.Fail(func(c string) error {
 		if c == call {
 			return syscall.EIO
 		}
 		return nil
-	}
+	})
 }
 
 // rot changes a byte of a segment.

@@ -65,6 +65,13 @@ func New(seed uint64) *FS {
 	}
 }
 
+// Fail sets Err while the file system is in use.
+func (d *FS) Fail(err func(call string) error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.Err = err
+}
+
 // FailAfter has the power fail in the midst of the n-th call from now on that changes something.
 func (d *FS) FailAfter(n int) {
 	d.mu.Lock()
