@@ -323,6 +323,7 @@ func (c *conn) linger() {
 		n, err := c.nc.Read(buf[:])
 		over := c.hasEnded()
 		left -= n
+		c.slowDown(n)
 		switch {
 		case err == nil:
 		case over || !errors.Is(err, os.ErrDeadlineExceeded):
@@ -350,8 +351,14 @@ func (c *conn) Read(p []byte) (n int, err error) {
 	if c.floods(n) {
 		return 0, errFlood
 	}
+	if c.received > quietBytes {
+		c.slowDown(n)
+	}
 	return n, err
 }
+
+// slowDown has a client that sends more than any has to wait, so that it cannot send it fast.
+func (c *conn) slowDown(n int) { pause(c.server.ctx, nil, time.Duration(n)*noisePause) }
 
 // floods notes that n bytes have come, and says when it is more than anybody has reason to send: what it costs to read them is
 // the other clients' time. It is a bucket that floodBytes fill, and that floodWindow empties.

@@ -71,7 +71,9 @@ func (l smallBuffers) Accept() (net.Conn, error) {
 		err = nc.(interface{ SetWriteBuffer(size int) error }).SetWriteBuffer(l.size)
 	}
 	if err == nil && l.dice != nil {
-		nc = hesitant{nc.(*net.UnixConn), l.dice}
+		if nc = net.Conn(hesitant{nc.(*net.UnixConn), l.dice}); l.dice.blocking {
+			nc = blocking{nc.(hesitant).UnixConn, l.dice}
+		}
 	}
 	return nc, err
 }

@@ -12,6 +12,10 @@ import (
 // unackedMax is for how long a peer may leave bytes unacknowledged: one that has vanished is noticed by then.
 const unackedMax = 60 * time.Second
 
+// unsentMax is how many bytes may wait in the system for a peer to have room for them. Else it would take megabytes for each client
+// that never reads, which cost time to copy and memory to keep. What is on its way to a distant peer does not count.
+const unsentMax = 512 << 10
+
 // rawConn returns the means to write to a bare socket without blocking, nil for other connections.
 func rawConn(nc net.Conn) syscall.RawConn {
 	socket, ok := nc.(syscall.Conn)
@@ -22,9 +26,10 @@ func rawConn(nc net.Conn) syscall.RawConn {
 	if err != nil {
 		return nil
 	}
-	// Without the option, dead peers are noticed later.
+	// Without the options, dead peers are noticed later, and slow ones take more memory.
 	_ = raw.Control(func(fd uintptr) {
 		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unackedMax.Milliseconds()))
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentMax)
 	})
 	return raw
 }

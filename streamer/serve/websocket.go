@@ -21,10 +21,12 @@ import (
 const (
 	readBuffer   = 512
 	maxMessage   = 4 << 10
-	floodMax     = 200       // messages and pings
-	floodBytes   = 256 << 10 // of whatever kind, on every protocol
+	floodMax     = 200      // messages and pings
+	floodBytes   = 64 << 10 // of whatever kind, on every protocol
 	floodWindow  = 10 * time.Second
-	maxCloseText = 123 // RFC 6455 §5.5
+	quietBytes   = 8 << 10               // of them are read at once
+	noisePause   = 10 * time.Microsecond // for each byte beyond
+	maxCloseText = 123                   // RFC 6455 §5.5
 )
 
 // Close codes (RFC 6455 §7.4.1 and its registry).
