@@ -63,7 +63,7 @@ func TestCheck(t *testing.T) {
 		"state: {dir: /a}\nretention: {max_bytes: 1GiB, max_age: 48h}":                                          "",
 		"ct_log: {operators: {\"\": {}}}":                                                                       "ct_log.operators: an operator has no name",
 	} {
-		problems := problemsOf([]byte(file), nil)
+		problems := Validate([]byte(file), nil)
 		if got := fmt.Sprintln(problems); want == "" && len(problems) > 0 || !strings.Contains(got, want) {
 			t.Errorf("%s\ngot  %swant %s", file, got, want)
 		}
@@ -116,9 +116,4 @@ func TestStateDir(t *testing.T) {
 			t.Errorf("%q: got %q, %q", file, dir, from)
 		}
 	}
-}
-
-func problemsOf(data []byte, env []string) []Problem {
-	_, _, problems := Parse(data, env)
-	return problems
 }

@@ -124,7 +124,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"too many bytes": {strings.Repeat("#", MaxFileBytes+1), "the file is larger than 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			problems := problemsOf([]byte(tt.file), nil)
+			problems := Validate([]byte(tt.file), nil)
 			if got := fmt.Sprintln(problems); !strings.Contains(got, tt.want) {
 				t.Errorf("got %.400s\nwant %s", got, tt.want)
 			}

@@ -41,7 +41,7 @@ func TestImport(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if problems := problemsOf(ours, nil); len(problems) > 0 {
+			if problems := Validate(ours, nil); len(problems) > 0 {
 				t.Errorf("what was imported does not load: %v", problems)
 			}
 			var out strings.Builder
@@ -90,7 +90,7 @@ func FuzzImport(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if problems := problemsOf(ours, nil); len(problems) > 0 && !strings.Contains(strings.Join(notes, "\n"), "to do: ") {
+		if problems := Validate(ours, nil); len(problems) > 0 && !strings.Contains(strings.Join(notes, "\n"), "to do: ") {
 			t.Errorf("%v in\n%s\nof %q", problems, ours, data)
 		}
 	})

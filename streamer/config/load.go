@@ -64,6 +64,12 @@ func hashOf(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Validate says all that is wrong with a file's content under an environment; nothing, if nothing is.
+func Validate(data []byte, env []string) []Problem {
+	_, _, problems := Parse(data, env)
+	return problems
+}
+
 // Parse turns a file's content and an environment into a configuration, which is to be used only if there are no problems.
 // Problems are sorted by line, those of variables last.
 func Parse(data []byte, env []string) (*Config, []string, []Problem) {

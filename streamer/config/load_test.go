@@ -112,7 +112,7 @@ func TestProblemsAreAllReported(t *testing.T) {
 	file := "port: 99999\nprot: 3\nrate_limit:\n  per_secnd: 3\nport: 3\nlog_format: jsn\n"
 	env := []string{"CERTSTREAM_PORTT=3", "CERTSTREAM_TCP_PORT=x"}
 	var got []string
-	for _, p := range problemsOf([]byte(file), env) {
+	for _, p := range Validate([]byte(file), env) {
 		got = append(got, p.String())
 	}
 	want := []string{
@@ -135,7 +135,7 @@ func TestManyProblems(t *testing.T) {
 	for i := range 20_000 {
 		fmt.Fprintf(&file, "key%d: 1\n", i)
 	}
-	problems := problemsOf([]byte(file.String()), nil)
+	problems := Validate([]byte(file.String()), nil)
 	if last := problems[len(problems)-1]; len(problems) != mostProblems+1 || !strings.HasPrefix(last.Message, "there are 19900 more") {
 		t.Errorf("%d problems, the last: %v", len(problems), last)
 	}

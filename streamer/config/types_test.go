@@ -71,7 +71,7 @@ func TestProblemsHideSecrets(t *testing.T) {
 	file := "network: {proxy: \"::" + word + "\"}\n" +
 		"ct_logs_url: http://me:" + word + "@a.example/l.json\n" +
 		"auth: {enabled: true, tokens: [\"" + word + " staple\", {name: [x], token: " + word + "}]}\n"
-	problems := problemsOf([]byte(file), []string{"CERTSTREAM_AUTH_TOKENS=" + word + ",a\tb"})
+	problems := Validate([]byte(file), []string{"CERTSTREAM_AUTH_TOKENS=" + word + ",a\tb"})
 	if len(problems) < 4 || strings.Contains(fmt.Sprint(problems), word) {
 		t.Errorf("problems: %v", problems)
 	}
