@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 )
 
@@ -38,8 +39,17 @@ func main() {
 	flag.StringVar(&o.binary, "streamer", "", "the streamer's binary (default: it is built)")
 	flag.BoolVar(&o.race, "race", false, "build the streamer with the race detector")
 	flag.BoolVar(&o.verbose, "v", false, "print every fault and kill")
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: make soak ARGS=\"flags\"")
+		flag.PrintDefaults()
+	}
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	if flag.NArg() > 0 || *only != "" && *only != "kill" && *only != "faults" {
+		fmt.Fprintln(os.Stderr, "soak: want -only kill or -only faults, and flags only")
+		os.Exit(2)
+	}
+	// Whatever ends it, also a pipe that nobody reads, must not leave a streamer behind.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	defer stop()
 	if err := o.run(ctx, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
