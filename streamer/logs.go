@@ -113,6 +113,7 @@ func (s *Streamer) logSpec(c *config.Config, l loglist.Log) follow.LogSpec {
 		Source:       source,
 		MMD:          l.MMD,
 		Key:          slices.Clone(l.Key),
+		Unsigned:     unsigned(l),
 		Verification: follow.Verification(c.CTLog.Verification),
 		Start:        startPosition(c.CTLog.Start),
 		Open:         func(hooks ctlog.Hooks) (ctlog.Log, error) { return s.network.open(c, l, hooks) },
@@ -126,6 +127,9 @@ func (s *Streamer) logSpec(c *config.Config, l loglist.Log) follow.LogSpec {
 	}
 	return spec
 }
+
+// unsigned says that a log's signatures cannot be checked.
+func unsigned(l loglist.Log) bool { return l.Custom && l.Key == nil }
 
 // revision changes when a log's client has to be made anew.
 func revision(c *config.Config, l loglist.Log) string {
@@ -156,7 +160,7 @@ func (n *network) open(c *config.Config, l loglist.Log, hooks ctlog.Hooks) (ctlo
 		URL:             l.URL,
 		SubmissionURL:   l.SubmissionURL,
 		Key:             slices.Clone(l.Key),
-		Unsigned:        l.Custom && l.Key == nil,
+		Unsigned:        unsigned(l),
 		Client:          client,
 		Hooks:           hooks,
 		UserAgent:       n.agent,

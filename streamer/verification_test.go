@@ -74,6 +74,28 @@ func TestStatusOfALiar(t *testing.T) {
 	}
 }
 
+// TestStatusOfALogWithoutKey holds that it says so, beside a log that is verified.
+func TestStatusOfALogWithoutKey(t *testing.T) {
+	w := newWorld(t)
+	keyless := w.logs[0]
+	w.configure(t, quick+"custom_logs: [{name: Keyless, url: '"+keyless.URL()+"', protocol: rfc6962}]\n")
+	w.grow(50)
+	r := w.start(t)
+	r.eventually("caught up", func(s serve.Status) bool {
+		return all(s, func(l serve.LogStatus) bool {
+			return l.Position == 50 && (l.Name == "Keyless" || l.VerifiedPosition == 50)
+		})
+	})
+	for _, l := range r.Status().Logs {
+		if (l.Judge() == serve.Degraded) != (l.Name == "Keyless") || strings.Contains(l.Unverified, "no key") != (l.Name == "Keyless") {
+			t.Errorf("%s: %s, %q", l.Name, l.Judge(), l.Unverified)
+		}
+		if l.Name == "Keyless" && (l.VerifiedPosition != 0 || l.UnverifiedSince.IsZero()) {
+			t.Errorf("%+v", l)
+		}
+	}
+}
+
 // TestVerificationChangesWhileRunning holds that no entry is lost by it, and that full verification finds its place again.
 func TestVerificationChangesWhileRunning(t *testing.T) {
 	w := newWorld(t)

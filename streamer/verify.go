@@ -67,7 +67,7 @@ func Verify(ctx context.Context, c *config.Config, version string, o VerifyOptio
 		return audit.Result{}, fmt.Errorf("opening the log: %w", err)
 	}
 	defer log.Close()
-	return audit.Run(ctx, audit.Options{Log: log, From: o.From, To: o.To, Kept: kept, Tell: o.Tell})
+	return audit.Run(ctx, audit.Options{Log: log, Unsigned: unsigned(l), From: o.From, To: o.To, Kept: kept, Tell: o.Tell})
 }
 
 // pick finds a log by name, URL or id, or by a part of its name that no other has.

@@ -85,6 +85,8 @@ func (f *verifyFlags) verify(cmd *cobra.Command) error {
 		return usageError{err}
 	case result.Failed > 0:
 		return errors.Join(errNotProved, err)
+	case errors.Is(err, audit.ErrNoKey):
+		return fmt.Errorf("what was checked holds, but whose tree it is cannot be checked: %w", err)
 	case err != nil:
 		return err
 	}
@@ -93,11 +95,14 @@ func (f *verifyFlags) verify(cmd *cobra.Command) error {
 }
 
 func tellCheck(w io.Writer, c audit.Check) {
-	verdict := "holds         "
-	if !c.Holds {
-		verdict = "DOES NOT HOLD "
+	switch {
+	case c.Unchecked != nil:
+		fmt.Fprintf(w, "cannot check: no key  %s\n", c.What)
+	case c.Holds:
+		fmt.Fprintln(w, "holds         "+c.What)
+	default:
+		fmt.Fprintln(w, "DOES NOT HOLD "+c.What)
 	}
-	fmt.Fprintln(w, verdict+c.What)
 }
 
 func (f *verifyFlags) proveEvidence(cmd *cobra.Command) error {

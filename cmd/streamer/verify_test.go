@@ -51,6 +51,41 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// TestVerifyWithoutKey: whose tree it is cannot be told then, and what can be checked still is.
+func TestVerifyWithoutKey(t *testing.T) {
+	entries := testlog.NewCA("Verify").Pool(120)
+	honest := testlog.New(testlog.Options{Name: "Honest log"})
+	liar := testlog.New(testlog.Options{Name: "Lying log", Static: true})
+	for _, l := range []*testlog.Log{honest, liar} {
+		l.Append(entries[:100]...)
+		l.Publish()
+	}
+	liar.Corrupt(42, entries[110])
+	server, err := testlog.Serve("127.0.0.1:0", nil, honest, liar)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	path := configFor(t, "", honest, liar)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = write(t, "keyless.yaml", regexp.MustCompile(`key: "[^"]*", `).ReplaceAllString(string(text), ""))
+	for log, want := range map[string]struct {
+		code      int
+		out, errs string
+	}{
+		"honest": {exitFailure, `(?s)^cannot check: no key.* is signed by the log\nholds +entries 0 to 99 are in the tree\n$`, `set custom_logs\[\]\.key`},
+		"lying":  {exitWrong, `(?s)^cannot check: no key.*DOES NOT HOLD entry 42`, `not everything holds`},
+	} {
+		got := runProgram(t, program(t, nil, "verify", "--config", path, "--log", log))
+		if got.code != want.code || !regexp.MustCompile(want.out).MatchString(got.out) || !regexp.MustCompile(want.errs).MatchString(got.errs) {
+			t.Errorf("%s: %+v", log, got)
+		}
+	}
+}
+
 // configFor follows test logs alone.
 func configFor(t *testing.T, state string, logs ...*testlog.Log) string {
 	t.Helper()

@@ -57,6 +57,9 @@ type LogSpec struct {
 	ReadOnly *FinalHead
 	// Key is the log's public key (DER), for evidence; nil where it is not known.
 	Key []byte
+	// Unsigned says that Open's client checks no signatures, for want of a key. What such a log sends counts as unverified, though
+	// its trees are compared as those of any other.
+	Unsigned bool
 	// Verification is how much is checked; a change of it needs another Revision.
 	Verification Verification
 	// Start is where to begin when there is no saved position.

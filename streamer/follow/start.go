@@ -26,6 +26,9 @@ func (f *follower) begin(ctx context.Context) error {
 	if f.position() >= head.Size {
 		f.atHead = time.Now()
 	}
+	if f.unsigned() {
+		f.logger.Warn("the log's entries are sent unverified", "why", noKey)
+	}
 	f.logger.Info("following the log", "start", f.startInfo().Kind, "position", f.position(), "tree_size", head.Size)
 	return nil
 }

@@ -12,7 +12,8 @@ type LogStatus struct {
 	// State is "starting", "following" (at the head), "catching_up", "failing" (the last request failed), "drained" (read-only,
 	// all read) or "stopping".
 	State string
-	// Position is the index of the next entry to emit; everything below VerifiedSize is proved to be in the log's tree.
+	// Position is the index of the next entry to emit; everything below VerifiedSize is proved to be in the tree that the
+	// log has signed.
 	Position, VerifiedSize uint64
 	// TreeSize is the newest tree head's size, HeadTime its timestamp.
 	TreeSize uint64
@@ -77,6 +78,9 @@ func (f *follower) status(now time.Time) LogStatus {
 	}
 	f.look(func(v *view) {
 		s.fill(v, now)
+		if f.unsigned() {
+			s.disclaim()
+		}
 		tolerated := max(spec.MMD, minStale)
 		if v.hasHead && !s.ReadOnly {
 			s.Stale = spec.MMD > 0 && now.Sub(s.HeadTime) > tolerated
@@ -103,6 +107,17 @@ func (s *LogStatus) fill(v *view, now time.Time) {
 	s.Misbehaviour = v.saved.Misbehaviour // replaced as a whole, never changed
 	if v.saved.Anchor != nil {
 		s.ConsistentSize = v.saved.Anchor.Size
+	}
+}
+
+// disclaim takes back what only a signature can show. What is worse than a missing key is still said.
+func (s *LogStatus) disclaim() {
+	s.VerifiedSize = 0
+	if s.Unverified.IsZero() && !s.Start.At.IsZero() {
+		s.Unverified = s.Start.At
+	}
+	if s.Misbehaviour == nil || !s.Misbehaviour.Condemned {
+		s.UnverifiedWhy = noKey
 	}
 }
 

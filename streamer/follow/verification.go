@@ -16,4 +16,10 @@ const (
 // verification is fixed for a follower's life: a log whose degree is changed is opened anew.
 func (f *follower) verification() Verification { return or(f.spec.Load().Verification, VerifyFull) }
 
+// unsigned says that whatever agrees agrees only with tree heads that anybody may have made.
+func (f *follower) unsigned() bool { return f.spec.Load().Unsigned && f.verification() != VerifyOff }
+
+// noKey is why an unsigned log is unverified.
+const noKey = "the log has no key (custom_logs[].key): nothing shows that its tree heads are its own"
+
 func (f *follower) full() bool { return f.verification() == VerifyFull }

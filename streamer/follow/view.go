@@ -175,10 +175,18 @@ func (f *follower) proved(p proof) {
 	case f.verify.known && (!known || f.verify.verified.Size > before):
 		if !known {
 			f.agreed(p.head)
-			f.logger.Info("the log's tree is verified from here on", "size", f.verify.verified.Size)
+			f.logger.Info(f.provedText(), "size", f.verify.verified.Size)
 		}
 		f.verifiedMoved()
 	}
+}
+
+// provedText says what follows from a proof of the position.
+func (f *follower) provedText() string {
+	if f.unsigned() {
+		return "the log's entries are compared with its unsigned tree heads from here on"
+	}
+	return "the log's tree is verified from here on"
 }
 
 // noProof notes why there is no proof of where we stand.
