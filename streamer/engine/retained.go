@@ -56,13 +56,17 @@ func (r *Retained) Oldest() uint64 {
 	return min(r.segments.oldest(), r.Window.Oldest())
 }
 
-// Resume implements Engine. A cursor that segments reach back to loses nothing.
+// Resume implements Engine. A cursor that segments reach back to loses nothing; one that is not of this numbering gets all there is.
 func (r *Retained) Resume(c Cursor) Resume {
 	resume := r.Window.Resume(c)
-	if !resume.Lost || resume.EpochUnknown {
+	oldest := r.Oldest()
+	switch {
+	case resume.EpochUnknown:
+		resume.From = oldest
+		return resume
+	case !resume.Lost:
 		return resume
 	}
-	oldest := r.Oldest()
 	if c.Offset >= oldest {
 		return Resume{From: c.Offset}
 	}

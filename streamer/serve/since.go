@@ -15,6 +15,9 @@ type origin struct {
 	at     time.Time
 }
 
+// foreign is the cursor of a client that hands back what is none: no numbering has this name.
+var foreign = engine.Cursor{Epoch: "0"}
+
 var errSince = errors.New(`not a place to begin: want a message's "cursor" such as 1x9k2-4711, a time such as ` +
 	`2026-07-01T12:00:00Z, or how far to go back, such as 15m`)
 
@@ -41,7 +44,7 @@ func (c *conn) resume(from origin) {
 		r = c.server.engine.Resume(from.cursor)
 	} else {
 		r = c.server.engine.At(from.at)
-		gap.From = c.server.publisher.Cursor(r.From)
+		gap.From = c.server.publisher.Cursor(0) // which of them were seen after the time, nobody knows any more
 	}
 	c.offset, c.resumed = r.From, true
 	if r.Lost || r.EpochUnknown {

@@ -184,11 +184,8 @@ func readLine(r io.Reader) ([]byte, error) {
 
 // parseHello reads the JSON line.
 func (v *visit) parseHello(line []byte) (token string, err error) {
-	var h hello
-	if err := json.Unmarshal(line, &h); err != nil {
-		return "", fmt.Errorf("the first line is not the JSON object expected: %w", err)
-	}
-	if err := checkKeys(line); err != nil {
+	h, err := decodeHello(line)
+	if err != nil {
 		return "", err
 	}
 	if h.Stream != "" {
@@ -205,17 +202,41 @@ func (v *visit) parseHello(line []byte) (token string, err error) {
 	return h.Token, nil
 }
 
-// checkKeys refuses keys that nobody here knows: the line is for this server alone.
-func checkKeys(line []byte) error {
-	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(line, &keys); err != nil {
-		return fmt.Errorf("the first line is not a JSON object: %w", err)
+// decodeHello reads the JSON line a field at a time, so that what is wrong is said of the field. It refuses fields that nobody here
+// knows: the line is for this server alone.
+func decodeHello(line []byte) (h hello, err error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(line, &fields); err != nil {
+		return h, fmt.Errorf("the first line is not the JSON object expected: %w", err)
 	}
-	unknown, err := filter.CheckNames(slices.Collect(maps.Keys(keys)), "stream", "token", "since")
+	names := slices.Sorted(maps.Keys(fields))
+	unknown, err := filter.CheckNames(names, "stream", "token", "since")
 	if err == nil && len(unknown) > 0 {
 		err = fmt.Errorf("%.40q is not known; known are stream, token, since and the filters", unknown[0])
 	}
-	return err
+	if err != nil {
+		return h, err
+	}
+	for _, name := range names {
+		value := fields[name]
+		if err := json.Unmarshal(fmt.Appendf(nil, `{%q:%s}`, name, value), &h); err != nil {
+			return h, fmt.Errorf("%s in the first line is %.40s; give %s", name, value, helloWants(name))
+		}
+	}
+	return h, nil
+}
+
+// helloWants is what a field's value has to be.
+func helloWants(name string) string {
+	switch name {
+	case "stream", "token", "mode":
+		return "a string"
+	case "since":
+		return `a string such as "15m"`
+	case "dedup":
+		return "1 or 0"
+	}
+	return "a string or a list of strings"
 }
 
 // readTCP waits until the client has gone. One that has only closed its own side is still served: `nc host 8081 </dev/null`.

@@ -44,6 +44,11 @@ func TestHello(t *testing.T) {
 		{say: `{"stream":"many"}` + "\n", err: "want full, lite or domains-only"},
 		{say: `{"since":"?"}` + "\n", err: "since is not a place to begin"},
 		{say: `{no json` + "\n", err: "not the JSON object"},
+		{say: `{"dedup":"yes"}` + "\n", err: `dedup in the first line is "yes"; give 1 or 0`},
+		{say: `{"since":15}` + "\n", err: `since in the first line is 15; give a string such as "15m"`},
+		{say: `{"stream":"lite","mode":["any"]}` + "\n", err: `mode in the first line is ["any"]; give a string`},
+		{say: `{"suffix":{"a":1}}` + "\n", err: `suffix in the first line is {"a":1}; give a string or a list of strings`},
+		{say: `{"sinc":"15m"}` + "\n", err: "sinc"},
 		{say: `{` + strings.Repeat(" ", maxHello+1), err: "longer than"},
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -119,7 +119,11 @@ func (v *visit) parseHTTP(r *http.Request) error {
 			return errors.New("parameter since is " + err.Error())
 		}
 	}
-	if c, err := engine.ParseCursor(r.Header.Get("Last-Event-ID")); err == nil { // else it is of another server
+	if id := r.Header.Get("Last-Event-ID"); id != "" {
+		c, err := engine.ParseCursor(id)
+		if err != nil { // it is of another server
+			c = foreign
+		}
 		v.since = &origin{cursor: c}
 	}
 	return nil
