@@ -23,6 +23,7 @@ const (
 const (
 	closePolicy   = 1008 // a token was revoked, or the like: final
 	closeTryLater = 1013 // overloaded: at least overloaded times MinBackoff
+	closeAbnormal = 1006 // nobody sends it: the connection broke without a close
 )
 
 // Refused is a server's answer other than a stream.
@@ -44,7 +45,7 @@ func (r *Refused) Error() string {
 	return fmt.Sprintf("the server refused: %d %s: %s", r.Status, text, r.Reason)
 }
 
-// Closed is the end of a stream by its server.
+// Closed is the end of a stream by its server, or of its connection.
 type Closed struct {
 	// Code is WebSocket's close code: 1006 where a connection ended without one. 0 on SSE and TCP.
 	Code int
@@ -54,10 +55,14 @@ type Closed struct {
 	RetryAfter time.Duration
 }
 
-// Error says the code and the reason.
+// Error says the code and the reason; of a connection that broke, the reason alone.
 func (c *Closed) Error() string {
 	text := "the server ended the stream"
-	if c.Code != 0 {
+	switch c.Code {
+	case 0:
+	case closeAbnormal:
+		text = "the connection was lost"
+	default:
 		text = fmt.Sprintf("%s (code %d)", text, c.Code)
 	}
 	if c.Reason != "" {

@@ -93,6 +93,19 @@ func TestReconnectsAndResumesByCursor(t *testing.T) {
 	}
 }
 
+var jsonHeader = http.Header{"Content-Type": {"application/json"}}
+
+// The other transport's stream is named, and not shown.
+func TestEventStreamOverWebSocket(t *testing.T) {
+	body := "event: heartbeat\nid: e-1\ndata: {}\n\n"
+	server := newFakeServer(t, script{status: 200, body: body, header: http.Header{"Content-Type": {"text/event-stream; charset=utf-8"}}})
+	_, _, err := read(t, Options{URL: server.ws() + "/sse", Token: "s3cret", TokenInQuery: true}, 1)
+	want := "the server refused: 200 OK: this is a stream of server-sent events; use " + server.URL + "/sse"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -104,6 +117,10 @@ func TestRefusals(t *testing.T) {
 		{"origin", script{status: 403}, "403 Forbidden"},
 		{"path", script{status: 404, body: "<html>", header: http.Header{"Content-Type": {"text/html"}}}, "404 Not Found"},
 		{"not a stream", script{status: 200, body: "hello"}, "200 OK: hello"},
+		{"an object", script{status: 404, body: `{"error":"nothing is here"}`, header: jsonHeader}, "404 Not Found: nothing is here"},
+		{"an object that says no more", script{status: 404, body: `{"error":"Not Found"}`, header: jsonHeader}, "404 Not Found"},
+		{"another object", script{status: 403, body: `{"code":7}`, header: jsonHeader}, `403 Forbidden: {"code":7}`},
+		{"a long story", script{status: 403, body: strings.Repeat("é", 400)}, "403 Forbidden: " + strings.Repeat("é", 150)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			server := newFakeServer(t, c.script)

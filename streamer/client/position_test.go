@@ -206,6 +206,9 @@ func TestCloseCodes(t *testing.T) {
 		if !errors.As(lost[0].Err, &closed) || *closed != want || goesOn != (len(events) == 2) {
 			t.Errorf("%d: %d events, then %v", code, len(events), lost[0].Err)
 		}
+		if brokenOff := strings.Contains(lost[0].Err.Error(), "the connection was lost: "); brokenOff != (code < 0) {
+			t.Errorf("%d: %v", code, lost[0].Err)
+		}
 	}
 }
 

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
+	"net/url"
 	"sync"
 	"time"
 
@@ -15,9 +14,6 @@ import (
 
 // readBuffer is for several messages at a time.
 const readBuffer = 32 << 10
-
-// maxReason bounds what is kept of a refusal's body.
-const maxReason = 300
 
 var webSocketPaths = map[Stream]string{"": "/", Lite: "/", Full: "/full-stream", Domains: "/domains-only"}
 
@@ -67,15 +63,16 @@ func (c *Client) dialError(resp *http.Response, err error) error {
 
 // refusedBy reads a refusal's reason.
 func refusedBy(resp *http.Response) error {
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxReason)) // what was read is good enough to show
-	reason := strings.TrimSpace(string(body))
-	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
-		reason = ""
-	}
-	if location := resp.Header.Get("Location"); location != "" && resp.StatusCode/100 == 3 {
-		reason = fmt.Sprintf("the stream is at %.200s", location)
+	reason := reasonIn(resp)
+	if location, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
+		reason = fmt.Sprintf("the stream is at %.200s", place(location))
 	}
 	return &Refused{Status: resp.StatusCode, Reason: reason, RetryAfter: retryAfter(resp.Header, time.Now())}
+}
+
+// place is an address without what may be secret in it: user and query, which may be the client's own.
+func place(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
 func (w *webSocket) alive() error { return w.conn.SetReadDeadline(time.Now().Add(w.idle)) }
