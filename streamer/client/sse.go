@@ -62,9 +62,14 @@ func (c *Client) get(ctx context.Context, address string) (*http.Response, error
 	transport := &http.Transport{
 		Proxy: c.proxy(), DialContext: c.options.Dial, TLSClientConfig: c.options.TLS, DisableKeepAlives: true,
 	}
-	response, err := (&http.Client{Transport: transport}).Do(request)
+	if user := request.URL.User; user != nil && request.Header.Get("Authorization") == "" {
+		password, _ := user.Password()
+		request.SetBasicAuth(user.Username(), password)
+	}
+	// No http.Client: it would follow redirects, with the token.
+	response, err := transport.RoundTrip(request)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to %s: %w", c.url.Host, errors.Unwrap(err)) // the outer error holds the URL
+		return nil, fmt.Errorf("connecting to %s: %w", c.url.Host, err)
 	}
 	if response.StatusCode != http.StatusOK || !strings.HasPrefix(response.Header.Get("Content-Type"), "text/event-stream") {
 		defer func() { _ = response.Body.Close() }()
