@@ -128,7 +128,7 @@ func (f *Flags) Run(ctx context.Context, name string, o client.Options, out, err
 	t := tailer{name: name, flags: f, printer: printer, out: out, errs: errs}
 	for message, err := range c.Messages(ctx) {
 		if err != nil {
-			return cmp.Or(context.Cause(ctx), err)
+			return cleanError{cmp.Or(context.Cause(ctx), err)}
 		}
 		if more, err := t.show(message); err != nil || !more {
 			return err
@@ -154,7 +154,7 @@ func (t *tailer) show(m client.Message) (more bool, err error) {
 		t.failed = ""
 	}
 	if t.flags.JSON && m.Raw != nil {
-		_, err := t.out.Write(append(m.Raw, '\n'))
+		_, err := t.out.Write(append(cleanJSON(m.Raw), '\n'))
 		return t.counted(m), err
 	}
 	switch e := m.Event().(type) {
@@ -187,7 +187,7 @@ func (t *tailer) counted(m client.Message) bool {
 func (t *tailer) names(names []string) error {
 	var b strings.Builder
 	for _, name := range names {
-		b.WriteString(name)
+		b.WriteString(terminal.Clean(name))
 		b.WriteByte('\n')
 	}
 	_, err := io.WriteString(t.out, b.String())
@@ -212,7 +212,7 @@ func (t *tailer) note(e client.Event) error {
 	if t.printer.Live() && !t.flags.Domains {
 		return t.printer.Note("-- %s", text)
 	}
-	_, err := fmt.Fprintf(t.errs, "%s: %s\n", t.name, text)
+	_, err := fmt.Fprintf(t.errs, "%s: %s\n", t.name, terminal.Clean(text))
 	return err
 }
 
