@@ -2,7 +2,6 @@ package streamer
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -182,8 +181,10 @@ func serveSettings(c *config.Config) serve.Settings {
 	s.Protocols[feed.WebSocket], s.Protocols[feed.EventStream], s.Protocols[feed.Lines] =
 		c.Protocols.WebSocket, c.Protocols.SSE, c.Protocols.TCP
 	s.Kinds[message.Full], s.Kinds[message.Lite], s.Kinds[message.Domains] = c.Streams.Full, c.Streams.Lite, c.Streams.DomainsOnly
-	for kind := range message.Kind(message.Kinds) {
-		s.Dedup[kind] = slices.Contains(c.Dedup.Streams, kind.String())
+	for _, name := range c.Dedup.Streams {
+		if kind, err := message.ParseKind(name); err == nil { // else the configuration's check has refused it
+			s.Dedup[kind] = true
+		}
 	}
 	p := c.Protocols.Paths
 	s.Paths[message.Full], s.Paths[message.Lite], s.Paths[message.Domains] = p.Full, p.Lite, p.DomainsOnly

@@ -104,6 +104,7 @@ func TestServeSettings(t *testing.T) {
 	got := serveSettings(parsed(t, `
 buffer_size: 5
 slow_client: close
+dedup: {streams: [domains, full]}
 filters: {max_per_client: 6, max_pattern_length: 99}
 streams: {full: false}
 protocols: {sse: false, tcp: true, paths: {lite: /l, full: /f, domains_only: /d, sse: /s}}
@@ -112,6 +113,7 @@ protocols: {sse: false, tcp: true, paths: {lite: /l, full: /f, domains_only: /d,
 		Limits: filter.Limits{Values: 6, Suffixes: 60, PatternBytes: 99}}
 	want.Protocols[feed.WebSocket], want.Protocols[feed.Lines] = true, true
 	want.Kinds[message.Lite], want.Kinds[message.Domains] = true, true
+	want.Dedup[message.Domains], want.Dedup[message.Full] = true, true
 	want.Paths[message.Lite], want.Paths[message.Full], want.Paths[message.Domains] = "/l", "/f", "/d"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

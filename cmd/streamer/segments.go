@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net/url"
+	"os"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -59,7 +61,14 @@ func (f *segmentFlags) files() ([]engine.SegmentFile, error) {
 	if dir == "" {
 		return nil, usageError{errors.New("there is no state directory: set state.dir, or give --dir")}
 	}
-	return streamer.Segments(dir)
+	files, err := streamer.Segments(dir)
+	if _, missing := os.Stat(dir); missing != nil {
+		return nil, fmt.Errorf("looking for the state directory: %w", missing)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%s keeps no entries: no streamer has run there with retention.max_bytes set", dir)
+	}
+	return files, err
 }
 
 func newSegmentsList(f *segmentFlags) *cobra.Command {
@@ -92,7 +101,7 @@ func condition(f *engine.SegmentFile) string {
 	case f.Problem != nil:
 		return "damaged"
 	case f.Full:
-		return "full"
+		return "closed" // nothing is added to it any more
 	}
 	return "open"
 }
@@ -111,8 +120,16 @@ func segmentsTable(w io.Writer, files []engine.SegmentFile) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%d segments, %d entries, %d bytes\n", len(files), entries, size)
+	_, err := fmt.Fprintf(w, "\n%s, %d entries, %d bytes\n", segmentCount(len(files)), entries, size)
 	return err
+}
+
+// segmentCount is a number of segments in words.
+func segmentCount(n int) string {
+	if n == 1 {
+		return "1 segment"
+	}
+	return fmt.Sprintf("%d segments", n)
 }
 
 func moment(t time.Time) string {
@@ -163,9 +180,9 @@ func newSegmentsVerify(f *segmentFlags) *cobra.Command {
 				return err
 			}
 			entries, bad := streamer.VerifySegments(files, slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)))
-			fmt.Fprintf(cmd.OutOrStdout(), "%d entries in %d segments, %d of them damaged\n", entries, len(files), bad)
+			fmt.Fprintf(cmd.OutOrStdout(), "%d entries in %s, %d damaged\n", entries, segmentCount(len(files)), bad)
 			if bad > 0 {
-				return fmt.Errorf("%d segments are damaged", bad)
+				return fmt.Errorf("damaged: %s", segmentCount(bad))
 			}
 			return nil
 		},
@@ -194,7 +211,7 @@ func newSegmentsExport(f *segmentFlags) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&from, "from", "", "first time seen: RFC 3339, or a duration before now (default: the oldest)")
 	cmd.Flags().StringVar(&to, "to", "", "end of the times seen, not included")
-	cmd.Flags().StringVar(&kind, "stream", "lite", "what to print: full, lite or domains-only")
+	cmd.Flags().StringVar(&kind, "stream", "lite", "what to print: full, lite or domains-only (or domains)")
 	cmd.Flags().StringVar(&query, "filter", "", "filter as in a stream's URL, such as 'suffix=example.org&issuer=R11'")
 	return cmd
 }
@@ -207,8 +224,11 @@ func exportOf(from, to, kind, query string, now time.Time) (x streamer.Export, e
 	if x.To, err = timeFlag("--to", to, now); err != nil {
 		return x, err
 	}
+	if !x.From.IsZero() && !x.To.IsZero() && !x.From.Before(x.To) {
+		return x, fmt.Errorf("--to %s is not after --from %s: nothing is in between", moment(x.To), moment(x.From))
+	}
 	if x.Kind, err = message.ParseKind(kind); err != nil {
-		return x, err
+		return x, fmt.Errorf("--%w", err)
 	}
 	values, err := url.ParseQuery(query)
 	if err != nil {

@@ -54,7 +54,7 @@ func TestSegments(t *testing.T) {
 	state := t.TempDir()
 	keepSome(t, state, 20)
 	list := runProgram(t, program(t, nil, "segments", "list", "--dir", state))
-	if list.code != 0 || !strings.Contains(list.out, "\n1 segments, 20 entries, ") || !strings.Contains(list.out, " open\n") {
+	if list.code != 0 || !strings.Contains(list.out, "\n1 segment, 20 entries, ") || !strings.Contains(list.out, " open\n") {
 		t.Errorf("list: %+v", list)
 	}
 	var rows []struct{ Entries int }
@@ -63,7 +63,7 @@ func TestSegments(t *testing.T) {
 		t.Errorf("list --json: %+v, %v", asJSON, err)
 	}
 	verify := runProgram(t, program(t, nil, "segments", "verify", "--dir", state))
-	if verify.code != 0 || verify.out != "20 entries in 1 segments, 0 of them damaged\n" {
+	if verify.code != 0 || verify.out != "20 entries in 1 segment, 0 damaged\n" {
 		t.Errorf("verify: %+v", verify)
 	}
 	for _, c := range []struct {
@@ -74,6 +74,7 @@ func TestSegments(t *testing.T) {
 		{[]string{"--filter", "suffix=example.net"}, 10},
 		{[]string{"--from", "5m30s"}, 6},
 		{[]string{"--from", "10m30s", "--to", "5m30s", "--stream", "domains-only"}, 5},
+		{[]string{"--from", "10m30s", "--to", "5m30s", "--stream", "domains"}, 5},
 		{[]string{"--stream", "full", "--filter", "domain=even"}, 10},
 	} {
 		got := runProgram(t, program(t, nil, append([]string{"segments", "export", "--dir", state}, c.args...)...))
@@ -89,7 +90,8 @@ func TestSegments(t *testing.T) {
 			t.Error("the full stream has no chain")
 		}
 	}
-	for _, args := range [][]string{{"--from", "yesterday"}, {"--stream", "many"}, {"--filter", "domain=("}} {
+	for _, args := range [][]string{{"--from", "yesterday"}, {"--stream", "many"}, {"--filter", "domain=("},
+		{"--from", "1m", "--to", "2m"}, {"--from", "2026-07-01T12:00:00Z", "--to", "2026-07-01T12:00:00Z"}} {
 		got := runProgram(t, program(t, nil, append([]string{"segments", "export", "--dir", state}, args...)...))
 		if got.code != 2 || got.out != "" {
 			t.Errorf("export %q: %+v", args, got)
@@ -101,6 +103,26 @@ func TestSegments(t *testing.T) {
 	}
 	if got := runProgram(t, program(t, nil, "segments", "list")); got.code != 2 || !strings.Contains(got.errs, "state.dir") {
 		t.Errorf("list of nowhere: %+v", got)
+	}
+}
+
+// TestSegmentsWhereNothingIsKept: a state directory whose streamer never had retention has no folder of segments.
+func TestSegmentsWhereNothingIsKept(t *testing.T) {
+	state := t.TempDir()
+	for _, command := range []string{"list", "verify", "export"} {
+		got := runProgram(t, program(t, nil, "segments", command, "--dir", state))
+		if got.code != 1 || !strings.Contains(got.errs, "retention.max_bytes") || strings.Contains(got.errs, "no such file") {
+			t.Errorf("%s: %+v", command, got)
+		}
+	}
+}
+
+func TestSegmentWords(t *testing.T) {
+	if got := [2]string{segmentCount(1), segmentCount(2)}; got != [2]string{"1 segment", "2 segments"} {
+		t.Errorf("%q", got)
+	}
+	if got := condition(&engine.SegmentFile{Full: true}); got != "closed" {
+		t.Errorf("a complete segment is %q", got)
 	}
 }
 

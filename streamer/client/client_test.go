@@ -349,6 +349,14 @@ func TestRawTCPRefusal(t *testing.T) {
 	}
 }
 
+// TestServersNameOfAKind: what the server calls domains-only.
+func TestServersNameOfAKind(t *testing.T) {
+	c, err := New(Options{URL: "ws://x", Stream: "domains-only"})
+	if err != nil || c.options.Stream != Domains {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 func TestOptionsAtFault(t *testing.T) {
 	for _, c := range []struct {
 		o    Options

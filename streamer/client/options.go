@@ -89,6 +89,9 @@ func (o Options) withDefaults() Options {
 	if o.MaxMessage <= 0 {
 		o.MaxMessage = defaultMaxMessage
 	}
+	if o.Stream == "domains-only" { // as the server calls it
+		o.Stream = Domains
+	}
 	return o
 }
 

@@ -290,17 +290,18 @@ type Window struct {
 
 // Retention is what is kept on disk.
 type Retention struct {
-	// Disk space for entries. 0 keeps none, and removes those that were kept. A volume needs some 100 MiB more than this.
+	// Disk space for entries: 0, or 16MiB and more. 0 keeps none, and removes those that were kept. A volume needs some 100 MiB more
+	// than this.
 	MaxBytes Bytes `yaml:"max_bytes" default:"0" min:"0" max:"65536GiB"`
-	// Age at which entries are removed. 0s keeps them as long as there is space.
+	// Age at which entries are removed: 0s, or 1m and more. 0s keeps them as long as there is space.
 	MaxAge Duration `yaml:"max_age" default:"0s" min:"0s" max:"87600h"`
 }
 
 // Dedup says who gets each certificate once only.
 type Dedup struct {
 	// Stream kinds whose clients get it so where they do not ask for `dedup=0`. Clients of others ask for `dedup=1`. A change
-	// holds for clients that come after it.
-	Streams []string `yaml:"streams" enum:"full,lite,domains-only"`
+	// holds for clients that come after it. `domains` is `domains-only`.
+	Streams []string `yaml:"streams" enum:"full,lite,domains-only,domains"`
 	// Memory for the certificates that were sent, shared by all filters with deduplication: of one, 32MiB hold the last half a
 	// million. What is forgotten is sent again.
 	Memory Bytes `yaml:"memory" default:"32MiB" min:"1MiB" max:"64GiB"`
