@@ -55,7 +55,8 @@ type rigOptions struct {
 	noRegexps    bool
 	filters      *filter.Set // nil for one of its own
 	patience     func(*patience)
-	dice         *dice // makes sockets and engine hesitate; nil does not
+	dice         *dice                             // makes sockets and engine hesitate; nil does not
+	engine       func(engine.Engine) engine.Engine // what stands before the engine; nil is nothing
 }
 
 // smallBuffers makes the server's sockets fill early.
@@ -118,6 +119,9 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	}
 	if o.dice != nil {
 		behind = hesitantEngine{behind, o.dice}
+	}
+	if o.engine != nil {
+		behind = o.engine(behind)
 	}
 	r.publisher = publish.New(publish.Options{Engine: behind, Filters: o.filters, FeedBytes: o.feed,
 		Heartbeat: o.heartbeat, Metrics: r.metrics, Log: log})

@@ -9,7 +9,7 @@ import (
 	"github.com/certstream-operator/certstream-operator/streamer/message"
 )
 
-// origin is where a client wants to begin: behind a cursor, or, where at is set, with what was seen from then on.
+// origin is where a client wants to begin: behind a cursor, or, where it is none, with what was seen from at on.
 type origin struct {
 	cursor engine.Cursor
 	at     time.Time
@@ -40,10 +40,11 @@ func parseSince(text string, now time.Time) (*origin, error) {
 func (c *conn) resume(from origin) {
 	var r engine.Resume
 	gap := message.Gap{Reason: message.GapExpired, From: from.cursor}
-	if from.at.IsZero() {
+	if from.cursor.Epoch != "" {
 		r = c.server.engine.Resume(from.cursor)
 	} else {
 		r = c.server.engine.At(from.at)
+		r.From = min(r.From, c.stream.Head()) // what the publisher has yet to send out has not been evaluated for anybody
 		gap.From = c.server.publisher.Cursor(0) // which of them were seen after the time, nobody knows any more
 	}
 	c.offset, c.resumed = r.From, true
