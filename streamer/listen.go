@@ -22,7 +22,7 @@ func (s *Streamer) listen(c *config.Config) error {
 	bind := func(to *net.Listener, setting, address string, public bool) error {
 		l, err := net.Listen("tcp", address)
 		if err != nil {
-			return portError(setting, address, err)
+			return &PortError{setting, address, err}
 		}
 		if public {
 			l = serve.Guard(l, s.tls != nil)
@@ -49,16 +49,26 @@ func (s *Streamer) listen(c *config.Config) error {
 
 func hostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
-// portError says which setting to change.
-func portError(setting, address string, err error) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%s is in use by another program: stop it, or set %s to a free port", address, setting)
-	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("%s needs privileges: set %s to a port above 1023", address, setting)
-	}
-	return fmt.Errorf("listening on %s (%s): %w", address, setting, err)
+// PortError says why a port cannot be listened on.
+type PortError struct {
+	// Setting is the one that would change it, Address what it says now.
+	Setting, Address string
+	Err              error
 }
+
+// Error says which setting to change.
+func (e *PortError) Error() string {
+	switch {
+	case errors.Is(e.Err, syscall.EADDRINUSE):
+		return fmt.Sprintf("%s is in use by another program: stop it, or set %s to a free port", e.Address, e.Setting)
+	case errors.Is(e.Err, syscall.EACCES):
+		return fmt.Sprintf("%s needs privileges: set %s to a port above 1023", e.Address, e.Setting)
+	}
+	return fmt.Sprintf("listening on %s (%s): %v", e.Address, e.Setting, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *PortError) Unwrap() error { return e.Err }
 
 func (l *listeners) close() error {
 	var errs []error

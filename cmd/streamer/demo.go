@@ -28,6 +28,7 @@ const demoExamples = `  streamer demo
   streamer demo --rate 20000                 as much as it can
   streamer demo --tls                        wss:// and https:// with a CA made for this run
   streamer demo --no-view --log-level info   only serve
+  streamer demo --write-config second.yaml   rehearse a crash: see docs/retention.md
   streamer demo --lie split-view --state /tmp/state --no-view
                                              rehearse the alarm: a log that lies`
 
@@ -36,6 +37,7 @@ type demoFlags struct {
 	demo.Options
 	noView              bool
 	level, format, tint string
+	retention           string
 }
 
 func newDemo(now context.Context) *cobra.Command {
@@ -58,6 +60,8 @@ func newDemo(now context.Context) *cobra.Command {
 	flags.StringVar(&f.Corpus, "corpus", "", "file of real entries, as hack/corpus writes it")
 	flags.StringVar(&f.Lie, "lie", "", "have the tiled log lie after some seconds: "+strings.Join(demo.Lies(), " or "))
 	flags.StringVar(&f.State, "state", "", "folder for positions, and for the evidence against a log that lies")
+	flags.StringVar(&f.retention, "retention", "0", "disk space for entries, for clients that come back; needs --state")
+	flags.StringVar(&f.WriteConfig, "write-config", "", "file for the configuration of a second streamer, which follows the same logs")
 	flags.StringVar(&f.level, "log-level", "warn", "what the streamer logs: debug, info, warn or error")
 	flags.StringVar(&f.format, "log-format", "text", "how: text or json")
 	flags.StringVar(&f.tint, "color", "auto", "auto, always or never")
@@ -72,6 +76,9 @@ func (f *demoFlags) run(ctx, now context.Context) error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.level)); err != nil {
 		return usageError{fmt.Errorf("--log-level %q: want debug, info, warn or error", f.level)}
+	}
+	if err := f.Retention.UnmarshalText([]byte(f.retention)); err != nil {
+		return usageError{fmt.Errorf("--retention: %w", err)}
 	}
 	// On a terminal, log lines go between the stream's, so that they do not run into the status line.
 	var logs io.Writer = os.Stderr

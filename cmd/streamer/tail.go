@@ -34,7 +34,7 @@ func newTail() *cobra.Command {
 		Short:   "Watch a stream in the terminal",
 		Long:    tailHelp,
 		Example: tailExamples,
-		Args:    args(cobra.MaximumNArgs(1)),
+		Args:    args(cobra.MatchAll(tail.CheckArgs, cobra.MaximumNArgs(1))),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			f.Client.URL = "ws://127.0.0.1:8080"
 			if len(given) == 1 {

@@ -3,12 +3,15 @@
 package demo
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -35,6 +38,10 @@ type Options struct {
 	// Lie has the tiled log lie, so that the alarm can be rehearsed: one of Lies, or empty. State is where the evidence goes, and
 	// positions; empty: nowhere.
 	Lie, State string
+	// Retention is the disk space for entries below State; 0: none are kept.
+	Retention config.Bytes
+	// WriteConfig is a file for the configuration of a second streamer that follows the demo's logs; empty: none is written.
+	WriteConfig string
 	// View shows the stream; without it the streamer runs as it would alone.
 	View bool
 	// Printer shows all there is to show, Logger and Build are the streamer's.
@@ -48,7 +55,7 @@ func Run(ctx, now context.Context, o Options) error {
 	if o.Rate < 0 || o.Rate > 1e6 {
 		return fmt.Errorf("rate %g: want 0 to 1000000 entries per second", o.Rate)
 	}
-	if err := checkLie(o.Lie); err != nil {
+	if err := errors.Join(checkLie(o.Lie), o.checkRetention()); err != nil {
 		return err
 	}
 	var tls *authority
@@ -68,12 +75,35 @@ func Run(ctx, now context.Context, o Options) error {
 		Config: &config.Loaded{Config: o.config(logs, tls)}, Build: o.Build, Logger: o.Logger, Reread: reread,
 	})
 	if err != nil {
-		return err
+		return inFlags(err)
 	}
 	// Ports of 0 are known now.
 	o.Port = server.HTTPAddr().(*net.TCPAddr).Port
 	o.TCPPort = server.TCPAddr().(*net.TCPAddr).Port
+	if err := o.writeConfig(logs); err != nil {
+		return errors.Join(err, server.Close())
+	}
 	return o.run(ctx, now, server, logs, tls)
+}
+
+// inFlags says which of the demo's flags to change.
+func inFlags(err error) error {
+	var port *streamer.PortError
+	if errors.As(err, &port) {
+		port.Setting = map[string]string{"port": "--port", "protocols.tcp_port": "--tcp-port"}[port.Setting]
+	}
+	return err
+}
+
+func (o *Options) checkRetention() error {
+	const least = 16 << 20 // the streamer's
+	switch {
+	case o.Retention != 0 && o.Retention < least:
+		return fmt.Errorf("--retention %s: want 0 or at least 16MiB", o.Retention)
+	case o.Retention != 0 && o.State == "":
+		return errors.New("--retention needs a folder for the entries: set --state too")
+	}
+	return nil
 }
 
 // run runs everything until ctx ends or a part fails.
@@ -103,6 +133,18 @@ func (o *Options) run(ctx, now context.Context, server *streamer.Streamer, logs 
 func (o *Options) config(logs *logs, tls *authority) *config.Config {
 	c := config.Default()
 	c.Host, c.Port, c.Protocols.TCP, c.Protocols.TCPPort = o.Host, o.Port, true, o.TCPPort
+	o.follow(c, logs)
+	c.Drain = config.Drain{Period: config.Duration(time.Second)}
+	c.HotReload.Enabled = false
+	c.State.Dir, c.Retention.MaxBytes = o.State, o.Retention
+	if tls != nil {
+		c.TLSCert, c.TLSKey = tls.cert, tls.key
+	}
+	return c
+}
+
+// follow has a streamer follow the demo's logs.
+func (o *Options) follow(c *config.Config, logs *logs) {
 	c.LogList.Source = "none"
 	c.CustomLogs = logs.custom()
 	c.Network.AllowHTTP, c.Network.AllowPrivateAddresses = true, true
@@ -111,13 +153,35 @@ func (o *Options) config(logs *logs, tls *authority) *config.Config {
 	// These logs bear what a public log would not.
 	c.CTLog.RequestsPerSecond, c.CTLog.CatchUpRate = 1000, int(max(4*o.Rate, 2000))
 	c.CTLog.PartialTileInterval = config.Duration(5 * time.Second)
-	c.Drain = config.Drain{Period: config.Duration(time.Second)}
-	c.HotReload.Enabled = false
-	c.State.Dir = o.State
-	if tls != nil {
-		c.TLSCert, c.TLSKey = tls.cert, tls.key
+}
+
+// second is how far the ports of the second streamer are from the demo's, and what it keeps on disk.
+const (
+	secondPort      = 10
+	secondRetention = 64 << 20
+)
+
+// writeConfig writes the configuration of a second streamer, which can be killed while the logs grow on.
+func (o *Options) writeConfig(logs *logs) error {
+	if o.WriteConfig == "" {
+		return nil
 	}
-	return c
+	state, err := filepath.Abs(o.WriteConfig + ".state")
+	if err != nil {
+		return fmt.Errorf("--write-config: %w", err)
+	}
+	c := config.Default()
+	c.Host, c.Port, c.State.Dir = "127.0.0.1", o.Port+secondPort, state
+	c.Retention.MaxBytes = cmp.Or(o.Retention, secondRetention)
+	o.follow(c, logs)
+	text, err := config.Render(c)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(o.WriteConfig, text, 0o600); err != nil {
+		return fmt.Errorf("--write-config: %w", err)
+	}
+	return nil
 }
 
 // url is the server's, with the scheme for plain text or the one for TLS.
@@ -169,6 +233,9 @@ func (o *Options) introduce(logs *logs, tls *authority) error {
 	}
 	if o.Lie != "" {
 		lines = append(lines, fmt.Sprintf("  lie        in %v the tiled log begins with: %s", lieAfter, o.Lie))
+	}
+	if o.WriteConfig != "" {
+		lines = append(lines, fmt.Sprintf("  second     %s --config %s   follows the same logs, serves on port %d", os.Args[0], o.WriteConfig, o.Port+secondPort))
 	}
 	for _, line := range append(lines, "  stop       Ctrl-C", "") {
 		if err := o.Printer.Line(line); err != nil {

@@ -3,10 +3,12 @@ package demo
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,7 +20,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/certstream-operator/certstream-operator/internal/terminal"
+	"github.com/certstream-operator/certstream-operator/internal/testlog"
+	"github.com/certstream-operator/certstream-operator/streamer/certificate"
 	"github.com/certstream-operator/certstream-operator/streamer/client"
+	"github.com/certstream-operator/certstream-operator/streamer/config"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -233,8 +238,63 @@ func TestPortInUse(t *testing.T) {
 		port = port*10 + int(d-'0')
 	}
 	err := Run(t.Context(), t.Context(), Options{Host: "127.0.0.1", Port: port, Logger: slog.New(slog.DiscardHandler)})
-	if err == nil || !strings.Contains(err.Error(), "in use") {
+	if err == nil || !strings.Contains(err.Error(), "in use") || !strings.Contains(err.Error(), "set --port to a free port") {
 		t.Errorf("got %v", err)
+	}
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer free.Close()
+	taken := free.Addr().(*net.TCPAddr).Port
+	err = Run(t.Context(), t.Context(), Options{Host: "127.0.0.1", TCPPort: taken, Logger: slog.New(slog.DiscardHandler)})
+	if err == nil || !strings.Contains(err.Error(), "set --tcp-port to a free port") {
+		t.Errorf("got %v", err)
+	}
+	r.end()
+}
+
+// Of what the logs hold, most is there twice: a certificate in both logs, a precertificate before its certificate.
+func TestLogsHoldCopies(t *testing.T) {
+	for _, rate := range []float64{20, 2 * varied} {
+		l, err := startLogs("", rate)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.close()
+		ids, both := map[[sha256.Size]byte]int{}, 0
+		var record certificate.Record
+		for i := range uint64(prefill) {
+			first, _ := l.classic.Entry(i)
+			second, _ := l.static.Entry(i)
+			for _, e := range []*testlog.Entry{first, second} {
+				record.Parse(e.DER)
+				ids[record.TBSID(nil)]++
+			}
+		}
+		for _, n := range ids {
+			if n > 1 {
+				both++
+			}
+		}
+		if len(ids) < 50 && rate <= varied || both < len(ids)/2 {
+			t.Errorf("at %g/s: %d certificates, %d with copies, in %d entries", rate, len(ids), both, 2*prefill)
+		}
+	}
+}
+
+// What --write-config writes is a streamer's configuration that follows both logs, with their keys, and keeps entries.
+func TestWriteConfig(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "second.yaml")
+	r := start(t, Options{Rate: 20, WriteConfig: path})
+	r.await(`second     \S+ --config ` + regexp.QuoteMeta(path))
+	loaded, err := config.Load(config.Options{Path: path, Env: []string{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := loaded.Config
+	if len(c.CustomLogs) != 2 || c.CustomLogs[0].Key == "" || c.CustomLogs[1].Key == "" || c.Retention.MaxBytes == 0 || c.State.Dir == "" {
+		t.Errorf("%+v", c)
 	}
 	r.end()
 }

@@ -58,6 +58,19 @@ func (f *Flags) Add(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("json", "domains")
 }
 
+// CheckArgs finds a value of --dedup that was taken for an argument: the flag has a value only after "=".
+func CheckArgs(cmd *cobra.Command, given []string) error {
+	if flag := cmd.Flags().Lookup("dedup"); flag == nil || !flag.Changed {
+		return nil
+	}
+	for _, arg := range given {
+		if on, err := strconv.ParseBool(arg); err == nil {
+			return UsageError{fmt.Errorf("--dedup %s: write --dedup=%t", arg, on)}
+		}
+	}
+	return nil
+}
+
 // dedup is the flag's value: the server's default until it is given.
 type dedup client.Dedup
 
