@@ -3,6 +3,7 @@ package streamer_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -175,11 +176,14 @@ func TestDamagedBlock(t *testing.T) {
 	}
 	got, missed := r.replayCounted(t, first)
 	kept := r.Status().Retention
-	if got+missed != 6144 || missed == 0 || missed > 2000 || kept.CorruptSegments != 1 || kept.MissedEntries != uint64(missed) {
+	if got+missed != 6144 || missed == 0 || missed > 2000 || kept.CorruptSegments != 1 || kept.DamagedEntries != uint64(missed) ||
+		kept.MissedEntries != 0 {
 		t.Errorf("got %d, told of %d; %+v", got, missed, kept)
 	}
-	if m := r.metric(t, "certstream_retention_corrupt_segments_total"); m != "1" {
-		t.Errorf("the metric is %s", m)
+	for name, want := range map[string]string{"corrupt_segments": "1", "damaged_entries": fmt.Sprint(missed), "missed_entries": "0"} {
+		if m := r.metric(t, "certstream_retention_"+name+"_total"); m != want {
+			t.Errorf("the metric of %s is %s", name, m)
+		}
 	}
 	t.Logf("%d entries served, %d lost with their block", got, missed)
 }

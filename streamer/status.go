@@ -59,7 +59,7 @@ func (s *Streamer) retentionStatus() *serve.RetentionStatus {
 	return &serve.RetentionStatus{
 		Segments: kept.Segments, Entries: kept.Entries, Bytes: kept.Bytes, CapacityBytes: kept.MaxBytes,
 		MaxAgeSeconds: kept.MaxAge.Seconds(), Seconds: age(kept.Oldest).Seconds(), OldestAt: utc(kept.Oldest),
-		CorruptSegments: kept.Totals.Corrupt, MissedEntries: kept.Totals.Missed,
+		CorruptSegments: kept.Totals.Corrupt, DamagedEntries: kept.Totals.Damaged, MissedEntries: kept.Totals.Missed,
 		AsideSegments: kept.Aside, LastError: kept.Error, Full: kept.Full,
 	}
 }

@@ -168,6 +168,7 @@ func (s *Streamer) registerRetention() {
 		Full:     read(func(k engine.SegmentStats) float64 { return flag(k.Full) }),
 		Aside:    read(func(k engine.SegmentStats) float64 { return float64(k.Aside) }),
 		Corrupt:  read(func(k engine.SegmentStats) float64 { return float64(k.Totals.Corrupt) }),
+		Damaged:  read(func(k engine.SegmentStats) float64 { return float64(k.Totals.Damaged) }),
 		Missed:   read(func(k engine.SegmentStats) float64 { return float64(k.Totals.Missed) }),
 		Errors:   read(func(k engine.SegmentStats) float64 { return float64(k.Totals.Errors) }),
 	}.Register(s.registry)

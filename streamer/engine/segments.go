@@ -117,9 +117,9 @@ type waiting struct {
 
 // SegmentTotals count since the start.
 type SegmentTotals struct {
-	// Corrupt is in how many segments something could not be read, Missed how many entries are not kept: they are what could not
-	// be read, or the disk was too slow, full or failing. Errors counts failures of the disk.
-	Corrupt, Missed, Errors uint64
+	// Missed is how many entries were never kept: the disk was too slow, full or failing. Corrupt is in how many segments something
+	// could not be read, Damaged how many entries that were kept are lost with it. Errors counts failures of the disk.
+	Missed, Corrupt, Damaged, Errors uint64
 }
 
 // SegmentStats describe what is kept on disk.

@@ -135,7 +135,7 @@ func (s *Segments) lose(seg *segment, places []lost) {
 		if l.gap.kind == entryFrame { // it has been counted as kept
 			seg.count, seg.missed = seg.count-min(seg.count, l.gap.count), seg.missed+l.gap.count
 		}
-		s.totals.Missed += missed
+		s.totals.Damaged += missed
 		s.log.Error("a part of a segment cannot be read; the rest of it is used", "segment", s.path(seg), "error", l.cause, "at", l.at,
 			"bytes", l.end-l.at, "after", l.gap.after, "up_to", l.gap.last, "entries", missed)
 	}
@@ -311,7 +311,7 @@ func (s *Segments) putAside(seg *segment, cause error) {
 	from := s.path(seg)
 	kept := seg.count
 	seg.aside, seg.count, seg.missed = true, s.window.numbered(seg.after, seg.last), 0
-	if s.totals.Missed += kept; seg.lost == nil {
+	if s.totals.Damaged += kept; seg.lost == nil {
 		s.totals.Corrupt++
 	}
 	s.log.Error("a segment cannot be read; it is set aside", "segment", from, "as", s.path(seg), "error", cause,

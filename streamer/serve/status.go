@@ -65,8 +65,10 @@ type RetentionStatus struct {
 	// Seconds is the age of the oldest entry.
 	Seconds  float64   `json:"seconds"`
 	OldestAt time.Time `json:"oldest_at,omitzero"`
-	// CorruptSegments could not be read and were set aside, MissedEntries were not kept: since the start of the process.
+	// In CorruptSegments something could not be read, DamagedEntries had been kept there. MissedEntries were never kept: the disk
+	// was too slow, full or failing. All since the start of the process.
 	CorruptSegments uint64 `json:"corrupt_segments"`
+	DamagedEntries  uint64 `json:"damaged_entries"`
 	MissedEntries   uint64 `json:"missed_entries"`
 	// AsideSegments are those that were set aside and would else be kept, in this run or an earlier one: holes in what can be resumed.
 	AsideSegments int `json:"aside_segments"`

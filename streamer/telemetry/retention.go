@@ -5,10 +5,11 @@ import "github.com/prometheus/client_golang/prometheus"
 // Retention are the metrics of what is kept on disk, read when scraped.
 type Retention struct {
 	// Bytes, MaxBytes, Segments, Entries and Seconds, the age of the oldest entry, describe what is kept; Failing is 1 while
-	// nothing can be written, Full while that is for want of room. Aside are segments that were set aside and would else be kept.
+	// nothing can be written, Full while that is for want of room. Aside are segments in which something could not be read.
 	Bytes, MaxBytes, Segments, Entries, Seconds, Failing, Full, Aside func() float64
-	// Corrupt counts segments set aside, Missed entries that were not kept, Errors failures of the disk.
-	Corrupt, Missed, Errors func() float64
+	// Corrupt counts segments in which something could not be read, Damaged the entries that had been kept there, Missed those that
+	// never were, Errors failures of the disk.
+	Corrupt, Damaged, Missed, Errors func() float64
 }
 
 // Register adds the metrics to a registry.
@@ -24,7 +25,7 @@ func (t Retention) Register(r prometheus.Registerer) {
 		{"certstream_retention_seconds", "Age of the oldest entry kept on disk.", t.Seconds},
 		{"certstream_retention_failing", "1 while entries cannot be kept on disk, 0 otherwise.", t.Failing},
 		{"certstream_retention_full", "1 while entries cannot be kept because the volume is full, 0 otherwise.", t.Full},
-		{"certstream_retention_aside_segments", "Segment files set aside that would else be kept, over restarts too: holes.", t.Aside},
+		{"certstream_retention_aside_segments", "Segment files kept in which something cannot be read, found in this run or an earlier one.", t.Aside},
 	} {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: m.name, Help: m.help}, m.value))
 	}
@@ -32,8 +33,9 @@ func (t Retention) Register(r prometheus.Registerer) {
 		name, help string
 		value      func() float64
 	}{
-		{"certstream_retention_corrupt_segments_total", "Segment files that could not be read and were set aside.", t.Corrupt},
-		{"certstream_retention_missed_entries_total", "Entries not kept on disk, because it was full, failing or too slow.", t.Missed},
+		{"certstream_retention_corrupt_segments_total", "Segment files in which something could not be read.", t.Corrupt},
+		{"certstream_retention_damaged_entries_total", "Entries that were kept on disk and cannot be read any more.", t.Damaged},
+		{"certstream_retention_missed_entries_total", "Entries never kept on disk, because it was full, failing or too slow.", t.Missed},
 		{"certstream_retention_errors_total", "Failures to write or read segment files.", t.Errors},
 	} {
 		r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: m.name, Help: m.help}, m.value))

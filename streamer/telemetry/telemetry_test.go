@@ -10,8 +10,8 @@ func TestHandlerSpeaksOpenMetrics(t *testing.T) {
 	r := NewRegistry(Build{Version: "v1.2.3", Revision: "abc"})
 	one := func() float64 { return 1 }
 	Engine{Head: one, Entries: one, Bytes: one, Seconds: one, Issuers: one}.Register(r)
-	Retention{Bytes: one, MaxBytes: one, Segments: one, Entries: one, Seconds: one, Failing: one, Full: one, Aside: one, Corrupt: one, Missed: one,
-		Errors: one}.Register(r)
+	Retention{Bytes: one, MaxBytes: one, Segments: one, Entries: one, Seconds: one, Failing: one, Full: one, Aside: one, Corrupt: one, Damaged: one,
+		Missed: one, Errors: one}.Register(r)
 	req := httptest.NewRequest("GET", "/metrics", nil)
 	req.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
 	w := httptest.NewRecorder()
