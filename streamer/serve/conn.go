@@ -245,20 +245,23 @@ func (c *conn) nudge() {
 	c.server.giveBack(c, w)
 }
 
-// visit is the worker's turn: all that the feed has, without blocking.
-func (c *conn) visit(w *writer) {
+// visit is the worker's turn: all that the feed has, without blocking. It returns whether there was anything to write.
+func (c *conn) visit(w *writer) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state != parked || c.stream == nil {
-		return
+		return false
 	}
 	if c.raw == nil {
-		if !c.joined || c.next != c.stream.Feed.View().End() || len(c.out) > 0 {
-			c.settle(behind)
+		if c.joined && c.next == c.stream.Feed.View().End() && len(c.out) == 0 {
+			return false
 		}
-		return
+		c.settle(behind)
+		return true
 	}
+	before := w.bytes
 	c.settle(c.push(w, rawSink{w, c.raw}))
+	return w.bytes > before
 }
 
 // leave ends the connection: after what it is in the midst of, and with flush after all there is in the feed.

@@ -209,7 +209,7 @@ func TestNoMessageLostOrDoubled(t *testing.T) {
 	} {
 		c.o.patience = func(p *patience) { p.gaps = 0 } // any number of them
 		t.Run(c.name, func(t *testing.T) {
-			for range 5 { // how the machine is loaded decides whether sockets fill
+			for range 5 { // how the machine is loaded decides who falls behind
 				if interleave(t, newRig(t, c.o)) || t.Failed() {
 					return
 				}
@@ -219,7 +219,7 @@ func TestNoMessageLostOrDoubled(t *testing.T) {
 	}
 }
 
-// interleave says whether clients have been blocked, and caught up.
+// interleave says whether clients have caught up. TestHandOver has each of them blocked as well, on any machine.
 func interleave(t *testing.T, r *rig) bool {
 	const last = 4000
 	var clients sync.WaitGroup
@@ -250,6 +250,5 @@ func interleave(t *testing.T, r *rig) bool {
 	clients.Wait()
 	t.Logf("blocked %v times, %v entries replayed, %v gaps", testutil.ToFloat64(r.metrics.Blocked),
 		testutil.ToFloat64(r.metrics.Replayed), testutil.ToFloat64(r.metrics.Gaps.WithLabelValues("slow")))
-	blocked := r.http.TLS != nil || testutil.ToFloat64(r.metrics.Blocked) > 0 // with TLS all clients are on the blocking path
-	return blocked && testutil.ToFloat64(r.metrics.Replayed) > 0
+	return testutil.ToFloat64(r.metrics.Replayed) > 0
 }

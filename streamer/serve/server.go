@@ -120,6 +120,7 @@ type Server struct {
 	writers   sync.Pool
 	batches   atomic.Uint64 // published
 	clients   atomic.Int64
+	lively    atomic.Int64 // clients that workers have written to in their last passes
 	draining  atomic.Bool
 	patience  patience
 	filters   *turnstile // where filters are made

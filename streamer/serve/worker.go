@@ -81,6 +81,7 @@ type shard struct {
 
 	groups map[*publish.Stream]*group // the worker's
 	pace   pace
+	lively int // clients written to in the last passes
 }
 
 // group is the clients of one stream.
@@ -137,7 +138,7 @@ func (s *shard) run(ctx context.Context) {
 			return
 		case <-s.signal:
 		}
-		if d := s.pace.delay(time.Now(), s.server.batches.Load(), int(s.server.clients.Load())); d > 0 {
+		if d := s.pace.delay(time.Now(), s.server.batches.Load(), int(s.server.lively.Load())); d > 0 {
 			timer.Reset(d)
 			select {
 			case <-ctx.Done():
@@ -159,6 +160,7 @@ func (s *shard) pass(w *writer) {
 	for _, change := range changes {
 		s.apply(change, w)
 	}
+	wrote := 0
 	for stream, g := range s.groups {
 		view := stream.Feed.View()
 		if view == g.seen {
@@ -166,10 +168,24 @@ func (s *shard) pass(w *writer) {
 		}
 		g.seen = view
 		for _, c := range g.conns {
-			c.visit(w)
+			if c.visit(w) {
+				wrote++
+			}
 		}
 		s.server.count(stream.Framing, w)
 	}
+	s.noteLively(wrote)
+}
+
+// noteLively notes how many clients a pass has written to: at once where they are fewer, by and by where they are more, as when
+// a heartbeat reaches those who get nothing else.
+func (s *shard) noteLively(wrote int) {
+	change := wrote - s.lively
+	if change > 3 {
+		change /= 4
+	}
+	s.lively += change
+	s.server.lively.Add(int64(change))
 }
 
 // apply is called by the worker only.

@@ -161,3 +161,20 @@ func TestEndedBeforeItBegan(t *testing.T) {
 		t.Errorf("%d places are taken", n)
 	}
 }
+
+// TestLively: who is connected but gets nothing makes nobody else wait.
+func TestLively(t *testing.T) {
+	server := &Server{}
+	s := newShard(server)
+	for _, c := range []struct{ wrote, want int }{{2, 2}, {1000, 251}, {2, 2}, {100, 26}, {100, 44}, {0, 0}} {
+		if s.noteLively(c.wrote); int(server.lively.Load()) != c.want {
+			t.Errorf("after a pass that wrote to %d: %d, want %d", c.wrote, server.lively.Load(), c.want)
+		}
+	}
+	for range 40 {
+		s.noteLively(1000)
+	}
+	if n := server.lively.Load(); n < 990 {
+		t.Errorf("%d of 1,000", n)
+	}
+}
