@@ -54,10 +54,9 @@ func startIdle(ctx context.Context, role string, params any) (*process, error) {
 
 // phase is what was measured for a while.
 type phase struct {
-	latency       latency
-	server, foe   float64 // cores
-	connects      float64 // per second
-	lost, arrived int64
+	latency     latency
+	server, foe float64 // cores
+	connects    float64 // per second
 }
 
 // compare measures rounds of a phase without and a phase with the attack.

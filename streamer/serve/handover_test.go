@@ -200,9 +200,10 @@ func (p *peer) understandFrame() bool {
 		return false
 	}
 	head, size := 2, int(p.in[1])
-	if size == 126 {
+	switch size {
+	case 126:
 		head, size = 4, int(p.in[2])<<8|int(p.in[3])
-	} else if size == 127 {
+	case 127:
 		if len(p.in) < 10 {
 			return false
 		}

@@ -392,7 +392,7 @@ func explore(m mistake) (visited int, fault string) {
 		if w.fault != "" {
 			var path strings.Builder
 			for at := i; at >= 0; at = list[at].parent {
-				path.WriteString(fmt.Sprintf("\n%+v", list[at].world))
+				fmt.Fprintf(&path, "\n%+v", list[at].world)
 			}
 			return len(list), w.fault + path.String()
 		}
