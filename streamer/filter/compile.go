@@ -98,10 +98,6 @@ func Compile(q Query, limits Limits) (*Filter, error) {
 	if f.All() && !f.dedup {
 		return nil, nil
 	}
-	if f.regexps > limits.Regexps {
-		return nil, &Error{f.regexpParams(), fmt.Sprintf("asks for %d regular expressions, more than the %d a client may have; "+
-			"use suffix= or plain text", f.regexps, limits.Regexps)}
-	}
 	f.key, f.plain, f.text = f.canonical(), f.plainFields(), q.text()
 	return f, nil
 }
@@ -153,10 +149,18 @@ func (f *Filter) addClause(p part, limits Limits) error {
 			len(p.values), limits.Values)}
 	}
 	var all []*pattern
+	engines := map[string]bool{}
 	for _, value := range p.values {
 		patterns, err := parsePattern(p.param, value, limits)
 		if err != nil {
 			return err
+		}
+		if patterns[0].re != nil {
+			engines[patterns[0].key] = true
+		}
+		if n := f.regexps + len(engines); n > limits.Regexps { // to read the others would be work for nothing
+			return &Error{p.param, fmt.Sprintf("asks for %d regular expressions, more than the %d a client may have; "+
+				"use suffix= or plain text", n, limits.Regexps)}
 		}
 		if p.field&(domainField|excludeDomainField) != 0 {
 			if strings.Contains(value, " ") {
@@ -186,17 +190,6 @@ func (f *Filter) setSuffixes(values Values, limits Limits) error {
 	f.suffixes = suffixes
 	f.needs |= suffixField
 	return nil
-}
-
-// regexpParams names the fields that need the engine.
-func (f *Filter) regexpParams() string {
-	var params []string
-	for _, c := range f.clauses {
-		if slices.ContainsFunc(c.patterns, func(p *pattern) bool { return p.re != nil }) {
-			params = append(params, c.field.param())
-		}
-	}
-	return strings.Join(params, ", ")
 }
 
 // plainFields are the positive fields that are decided without the engine.
