@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/certstream-operator/certstream-operator/streamer/engine"
@@ -78,9 +79,7 @@ func (f *follower) status(now time.Time) LogStatus {
 	}
 	f.look(func(v *view) {
 		s.fill(v, now)
-		if f.unsigned() {
-			s.disclaim()
-		}
+		s.explain(f.unsigned(), f.shared.settings().ProofRetry)
 		tolerated := max(spec.MMD, minStale)
 		if v.hasHead && !s.ReadOnly {
 			s.Stale = spec.MMD > 0 && now.Sub(s.HeadTime) > tolerated
@@ -110,14 +109,20 @@ func (s *LogStatus) fill(v *view, now time.Time) {
 	}
 }
 
-// disclaim takes back what only a signature can show. What is worse than a missing key is still said.
-func (s *LogStatus) disclaim() {
-	s.VerifiedSize = 0
-	if s.Unverified.IsZero() && !s.Start.At.IsZero() {
-		s.Unverified = s.Start.At
-	}
-	if s.Misbehaviour == nil || !s.Misbehaviour.Condemned {
-		s.UnverifiedWhy = noKey
+// explain says what an unverified log needs. Of one without a key it takes back what only a signature can show.
+func (s *LogStatus) explain(unsigned bool, retry time.Duration) {
+	condemned := s.Misbehaviour != nil && s.Misbehaviour.Condemned
+	switch {
+	case unsigned:
+		s.VerifiedSize = 0
+		if s.Unverified.IsZero() {
+			s.Unverified = s.Start.At
+		}
+		if !condemned && !s.Unverified.IsZero() {
+			s.UnverifiedWhy = noKey
+		}
+	case s.UnverifiedWhy != "" && !condemned:
+		s.UnverifiedWhy += fmt.Sprintf("; it is asked for a proof again, every %v at least", retry)
 	}
 }
 
