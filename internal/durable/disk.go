@@ -70,15 +70,25 @@ func (Disk) Create(path string, mode os.FileMode) (File, error) {
 	return diskFile{f}, nil
 }
 
-// Open implements FS.
+// Open implements FS. It does not wait for the other end of a pipe.
 func (Disk) Open(path string, write bool) (File, error) {
 	mode := os.O_RDONLY
 	if write {
 		mode = os.O_RDWR
 	}
-	f, err := os.OpenFile(path, mode, 0)
+	f, err := os.OpenFile(path, mode|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ENXIO) {
+		return nil, fmt.Errorf("%s %w", path, ErrNoFile)
+	}
 	if err != nil {
 		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s %w", path, ErrNoFile)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	return diskFile{f}, nil
 }
@@ -101,18 +111,39 @@ func (Disk) SyncDir(dir string) error {
 	return nil
 }
 
-// Lock implements FS.
+// Lock implements FS. The folder is locked too, where that can be: who removes the file lets nobody in.
 func (Disk) Lock(path string) (io.Closer, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NONBLOCK, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, ErrLocked
-		}
-		return nil, fmt.Errorf("locking %s: %w", path, err)
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	return f, nil
+	held := locks{f, dir}
+	if err := flock(f); err != nil {
+		return nil, errors.Join(err, held.Close())
+	}
+	if err := flock(dir); errors.Is(err, ErrLocked) { // some network file systems lock no folders
+		return nil, errors.Join(err, held.Close())
+	}
+	return held, nil
+}
+
+// locks are open files with locks, which end with them.
+type locks [2]*os.File
+
+// Close unlocks.
+func (l locks) Close() error { return errors.Join(l[0].Close(), l[1].Close()) }
+
+func flock(f *os.File) error {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return ErrLocked
+	}
+	if err != nil {
+		return fmt.Errorf("locking %s: %w", f.Name(), err)
+	}
+	return nil
 }

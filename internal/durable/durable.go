@@ -18,14 +18,15 @@ type FS interface {
 	List(dir string) ([]string, error)
 	// Create makes a file, empty if there was one; SyncDir makes that last.
 	Create(path string, mode os.FileMode) (File, error)
-	// Open opens a file to read, and if asked to write as well.
+	// Open opens a file to read, and if asked to write as well. ErrNoFile says that it is a folder, a pipe or the like.
 	Open(path string, write bool) (File, error)
 	Rename(from, to string) error
 	RemoveAll(path string) error
 	SyncDir(dir string) error
 	// Free is how many bytes may still be written to the file system that has a folder; -1 where it is not known.
 	Free(dir string) (int64, error)
-	// Lock makes a file that one process may have locked at a time; ErrLocked says that another one has. Closing unlocks it.
+	// Lock makes a file that one process may have locked at a time, and with it its folder; ErrLocked says that another one has.
+	// Closing unlocks it.
 	Lock(path string) (io.Closer, error)
 }
 
@@ -41,6 +42,9 @@ type File interface {
 
 // ErrLocked says that another process has locked a file.
 var ErrLocked = errors.New("another process has locked the file")
+
+// ErrNoFile says that what has a file's name is something else.
+var ErrNoFile = errors.New("is no regular file")
 
 // WriteFile replaces a file's content on disk. Only one process may write a file at a time.
 func WriteFile(path string, data []byte, mode os.FileMode) error {

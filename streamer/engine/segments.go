@@ -104,6 +104,7 @@ type segment struct {
 	frames      []frame        // of the one being written
 	open        bool           // being written
 	aside       bool           // it could not be read at all: count is what it had
+	inPlace     bool           // though set aside, its file has its name still: the next start tries again
 	lost        map[int64]bool // places that could not be read
 }
 
@@ -269,7 +270,7 @@ const (
 )
 
 func (s *Segments) path(seg *segment) string {
-	if !seg.aside {
+	if !seg.aside || seg.inPlace {
 		return filepath.Join(s.dir, fmt.Sprintf("%020d%s", seg.after, segmentSuffix))
 	}
 	return filepath.Join(s.dir, fmt.Sprintf("%020d-%020d-%d%s", seg.after, seg.last, seg.count, asideSuffix))

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/certstream-operator/certstream-operator/internal/durable"
 )
@@ -77,14 +79,8 @@ func (s *Segments) look(list []*segment) (found []*segment, err error) {
 		if i+1 < len(list) {
 			next = list[i+1].after
 		}
-		f, err := s.fs.Open(s.path(seg), false)
-		if err != nil {
-			return nil, err
-		}
-		if seg.size, err = f.Size(); err == nil && !seg.aside {
-			err = s.examine(seg, f, next, i+1 == len(list))
-		}
-		if err := errors.Join(err, f.Close()); err != nil && !isDamage(err) {
+		err := s.inspect(seg, next, i+1 == len(list))
+		if err != nil && !isDamage(err) && !isOutOfReach(err) {
 			return nil, err
 		}
 		switch {
@@ -95,6 +91,7 @@ func (s *Segments) look(list []*segment) (found []*segment, err error) {
 			found = append(found, seg)
 		case next > seg.after:
 			seg.last, seg.count = next, s.window.numbered(seg.after, next)
+			seg.inPlace = !isDamage(err)
 			s.putAside(seg, err)
 			found = append(found, seg)
 		default: // it was being made when the process ended
@@ -104,6 +101,27 @@ func (s *Segments) look(list []*segment) (found []*segment, err error) {
 		}
 	}
 	return found, nil
+}
+
+// inspect finds out what a segment holds. Of one that was set aside nothing but the size is wanted.
+func (s *Segments) inspect(seg *segment, next uint64, last bool) error {
+	f, err := s.fs.Open(s.path(seg), false)
+	if err == nil {
+		if seg.size, err = f.Size(); err == nil && !seg.aside {
+			err = s.examine(seg, f, next, last)
+		}
+		err = errors.Join(err, f.Close())
+	}
+	if seg.aside && isOutOfReach(err) {
+		return nil
+	}
+	return err
+}
+
+// isOutOfReach says that it is this one file that cannot be read, for now or for good; what the whole disk suffers from is not meant.
+func isOutOfReach(err error) bool {
+	return errors.Is(err, syscall.EIO) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ELOOP) ||
+		errors.Is(err, durable.ErrNoFile)
 }
 
 // isDamage says that a file was read, and is not what was written.
@@ -156,6 +174,11 @@ func (s *Segments) goOn(list []*segment) ([]*segment, error) {
 // append opens the last segment to go on writing behind its last whole frame.
 func (s *Segments) append(seg *segment) error {
 	f, err := s.fs.Open(s.path(seg), true)
+	if isOutOfReach(err) && seg.last > seg.after { // it may be read only: another one goes on after it
+		s.log.Warn("a segment cannot be written to; the next one is begun", "segment", s.path(seg), "error", err)
+		seg.open = false
+		return nil
+	}
 	if err != nil {
 		return err
 	}

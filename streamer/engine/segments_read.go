@@ -316,6 +316,9 @@ func (s *Segments) putAside(seg *segment, cause error) {
 	}
 	s.log.Error("a segment cannot be read; it is set aside", "segment", from, "as", s.path(seg), "error", cause,
 		"after", seg.after, "up_to", seg.last, "entries", seg.count)
+	if seg.inPlace {
+		return
+	}
 	if err := s.fs.Rename(from, s.path(seg)); err != nil {
 		s.log.Error("setting a segment aside", "segment", from, "error", err)
 	}

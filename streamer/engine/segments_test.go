@@ -40,10 +40,15 @@ type tester interface {
 // keep opens segments in a folder, as a start after the checkpoint given does.
 func keep(t tester, fs durable.FS, n Numbering, limits SegmentLimits) *kept {
 	t.Helper()
+	return keepIn(t, fs, "/segments", n, limits)
+}
+
+func keepIn(t tester, fs durable.FS, dir string, n Numbering, limits SegmentLimits) *kept {
+	t.Helper()
 	k := &kept{t: t, issuers: NewIssuers(1<<20, upper), all: map[uint64]Entry{}}
 	k.window = NewWindow(WindowOptions{MaxBytes: MinWindow, Numbering: n})
 	s, err := NewSegments(SegmentOptions{
-		Dir: "/segments", Limits: limits, Window: k.window, Issuers: k.issuers, Log: slog.New(slog.DiscardHandler), FS: fs, reserve: 1,
+		Dir: dir, Limits: limits, Window: k.window, Issuers: k.issuers, Log: slog.New(slog.DiscardHandler), FS: fs, reserve: 1,
 		segment: 600 << 10,
 	})
 	if err != nil {
@@ -77,7 +82,7 @@ func (k *kept) append(n, size int, lag bool) {
 // will be read from the logs again.
 func (k *kept) restart(checkpoint, next uint64, limits SegmentLimits) *kept {
 	k.t.Helper()
-	again := keep(k.t, k.segments.fs, Numbering{Epoch: "e1", Checkpoint: checkpoint, Next: next, Holes: k.window.holes}, limits)
+	again := keepIn(k.t, k.segments.fs, k.segments.options.Dir, Numbering{Epoch: "e1", Checkpoint: checkpoint, Next: next, Holes: k.window.holes}, limits)
 	for offset, e := range k.all {
 		if offset <= checkpoint {
 			again.all[offset] = e
