@@ -44,7 +44,7 @@ func (c *conn) resume(from origin) {
 		r = c.server.engine.Resume(from.cursor)
 	} else {
 		r = c.server.engine.At(from.at)
-		r.From = min(r.From, c.stream.Head()) // what the publisher has yet to send out has not been evaluated for anybody
+		r.From = min(r.From, c.stream.Head())   // what the publisher has yet to send out has not been evaluated for anybody
 		gap.From = c.server.publisher.Cursor(0) // which of them were seen after the time, nobody knows any more
 	}
 	c.offset, c.resumed = r.From, true
