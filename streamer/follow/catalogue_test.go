@@ -291,7 +291,8 @@ func row11(r *rig) {
 	r.until(2*time.Minute, "streamed on", func() bool { return r.status().Position == 200 })
 	r.complete(log, 0)
 	s := r.status()
-	if s.Unverified.IsZero() || !strings.Contains(s.UnverifiedWhy, "two roots") || strings.Contains(s.UnverifiedWhy, "again") || r.metric("certstream_log_unverified") != 1 {
+	if s.Unverified.IsZero() || !strings.Contains(s.UnverifiedWhy, "two roots") || strings.Contains(s.UnverifiedWhy, "again") ||
+		r.metric("certstream_log_unverified") != 1 {
 		r.Errorf("status %+v", s)
 	}
 	r.proved(store, evidence.TwoRoots)

@@ -100,7 +100,8 @@ func TestUnverifiedUntilTheLogProves(t *testing.T) {
 		log.set(func() { log.size += 100 })
 		time.Sleep(time.Minute)
 		status := statusOf(s, spec)
-		if status.Position != 20_100 || status.Unverified.IsZero() || !strings.Contains(status.UnverifiedWhy, "not offered; it is asked for a proof again, every 10m0s at least") {
+		if status.Position != 20_100 || status.Unverified.IsZero() ||
+			!strings.Contains(status.UnverifiedWhy, "not offered; it is asked for a proof again, every 10m0s at least") {
 			t.Errorf("status %+v", status)
 		}
 		if _, _, proofs := log.counts(); proofs != 1 {
