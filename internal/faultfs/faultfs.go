@@ -26,7 +26,7 @@ const sector = 512
 
 // FS implements durable.FS. The fields may be changed while nothing else uses it.
 type FS struct {
-	// Room is how many bytes may still be written; -1 for no bound.
+	// Room is how many bytes files may still grow by; -1 for no bound.
 	Room int64
 	// Err, if set, says whether a call fails: create, open, list, mkdir, read, write, sync, syncdir, truncate, rename, remove,
 	// free or size.

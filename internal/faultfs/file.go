@@ -48,11 +48,11 @@ func (f *file) WriteAt(b []byte, at int64) (int, error) {
 		return 0, err
 	case err != nil:
 		b = b[:len(b)/2]
-	case room >= 0 && int64(len(b)) > room:
-		b, err = b[:room], syscall.ENOSPC
+	case room >= 0 && f.growth(b, at) > room:
+		b, err = b[:int64(len(b))-f.growth(b, at)+room], syscall.ENOSPC
 	}
 	if f.fs.Room > 0 {
-		f.fs.Room -= int64(len(b))
+		f.fs.Room -= f.growth(b, at)
 	}
 	if at < int64(len(f.inode.synced)) {
 		f.inode.data = slices.Clone(f.inode.data)
@@ -62,6 +62,11 @@ func (f *file) WriteAt(b []byte, at int64) (int, error) {
 	}
 	copy(f.inode.data[at:], b)
 	return len(b), err
+}
+
+// growth is how many of the bytes have no space in the file yet.
+func (f *file) growth(b []byte, at int64) int64 {
+	return min(int64(len(b)), max(0, at+int64(len(b))-int64(len(f.inode.data))))
 }
 
 func (f *file) Close() error { return nil }

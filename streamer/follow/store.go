@@ -69,7 +69,9 @@ type Store struct {
 	state savedState
 	fresh bool
 	clean bool // the last run ended clean
-	slot  int  // to write next
+	slot  int  // to write next: the older generation's, once there are two
+	// cramped: the volume had no room for a file beside the old one.
+	cramped bool
 }
 
 // OpenStore opens a state directory, which it makes when there is none, and locks it. ErrInUse and ErrState say what is wrong.
@@ -319,7 +321,7 @@ func (s *Store) write(next *savedState) error {
 	if err != nil {
 		return err
 	}
-	if err := durable.Replace(s.fs, filepath.Join(s.dir, slots[s.slot]), b, 0o644); err != nil {
+	if err := s.put(filepath.Join(s.dir, slots[s.slot]), b); err != nil {
 		return err
 	}
 	s.state, s.slot = *next, 1-s.slot

@@ -129,14 +129,24 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		case <-tick.C:
 			tick.Reset(s.shared.settings().CheckpointEvery)
 			s.refreshMetrics()
-			if err := s.Checkpoint(ctx); err != nil && ctx.Err() == nil {
-				s.logger.Error("writing the checkpoint", "error", err)
-			}
+			s.checkpointDue(ctx)
 		case <-ctx.Done():
 		}
 	}
 	s.running.Wait()
 	return s.save(context.WithoutCancel(ctx), true)
+}
+
+// checkpointDue writes a checkpoint, and logs that it cannot, or can again.
+func (s *Supervisor) checkpointDue(ctx context.Context) {
+	before := s.CheckpointError()
+	switch err := s.Checkpoint(ctx); {
+	case ctx.Err() != nil:
+	case err != nil:
+		s.logger.Error("writing the checkpoint", "error", err)
+	case before != nil:
+		s.logger.Info("checkpoints are written again")
+	}
 }
 
 func (s *Supervisor) nudge() {
