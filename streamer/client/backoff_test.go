@@ -34,14 +34,16 @@ func TestBackoff(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 	for header, want := range map[string]time.Duration{
-		"": 0, "7": 7 * time.Second, "-1": 0, "99999": 10 * time.Minute, "99999999999999": 0, "soon": 0,
+		"": 0, "7": 7 * time.Second, "-1": 0, "99999": 10 * time.Minute, "99999999999999": 10 * time.Minute, "soon": 0,
+		"99999999999999999999999": 10 * time.Minute, "-99999999999999999999999": 0,
 		"Wed, 01 Jul 2026 12:00:30 GMT": 30 * time.Second, "Wed, 01 Jul 2026 11:00:00 GMT": 0, "Wed, 01 Jul 2099 11:00:00 GMT": 10 * time.Minute,
 	} {
 		if got := retryAfter(http.Header{"Retry-After": {header}}, now); got != want {
 			t.Errorf("Retry-After %q: %v, want %v", header, got, want)
 		}
 	}
-	for text, want := range map[string]time.Duration{"": 0, "1500": 1500 * time.Millisecond, "x": 0, "4000000000": 10 * time.Minute} {
+	for text, want := range map[string]time.Duration{"": 0, "1500": 1500 * time.Millisecond, "x": 0, "4000000000": 10 * time.Minute,
+		"99999999999999999999999": 10 * time.Minute} {
 		if got := retryTime([]byte(text)); got != want {
 			t.Errorf("retry: %s: %v, want %v", text, got, want)
 		}

@@ -53,8 +53,9 @@ type Options struct {
 	// IdleTimeout is how long a connection may be without a sign of life before it is given up. WebSocket pings count.
 	// Default: 60 s.
 	IdleTimeout time.Duration
-	// MaxMessage bounds a message in bytes, and with that the memory a server can make the client take. A longer one ends the
-	// iteration. Default: 64 MiB, which holds any certificate with its chain.
+	// MaxMessage bounds a message in bytes, and with that the memory a server can make the client take: some four times as much
+	// while the message is read and decoded. A longer one ends the iteration. Default: 64 MiB, which holds any certificate with
+	// its chain, and so may take 250 MB. Who bounds memory more tightly sets less.
 	MaxMessage int
 }
 

@@ -2,6 +2,7 @@ package client
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -35,11 +36,12 @@ func parseSince(text string, now time.Time) (position, error) {
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
 		return position{at: at.UTC().Format(time.RFC3339Nano)}, nil
 	}
-	var p position
-	if p.set(text); !p.numbered {
+	if _, _, ok := splitCursor(text); !ok {
 		return position{}, fmt.Errorf("since %q: want a cursor such as 1x9k2-4711, a time such as 2026-07-01T12:00:00Z, "+
 			"or how far to go back, such as 15m", text)
 	}
+	var p position
+	p.set(text)
 	return p, nil
 }
 
@@ -47,7 +49,12 @@ func parseSince(text string, now time.Time) (position, error) {
 func (p *position) set(cursor string) {
 	p.cursor = cursor
 	p.epoch, p.offset, p.numbered = splitCursor(cursor)
+	p.numbered = p.numbered && p.offset < maxOffset
 }
+
+// maxOffset is more than any server has numbered: at 100,000 entries a second, after 89 years. What comes after a cursor beyond it is
+// not taken for a repeat, whatever its number: else one such cursor would silence its epoch for good.
+const maxOffset = 1 << 48
 
 // splitCursor takes a cursor apart. To servers they are opaque but for that: offsets rise within an epoch, and none is used twice.
 func splitCursor(cursor string) (epoch string, offset uint64, ok bool) {
@@ -65,7 +72,8 @@ func (p *position) since(now time.Time) string {
 	case p.cursor != "":
 		return p.cursor
 	case !p.from.IsZero():
-		return (p.back + now.Sub(p.from)).Round(time.Millisecond).String()
+		passed := max(now.Sub(p.from), 0)
+		return (passed + min(p.back, math.MaxInt64-passed)).Round(time.Millisecond).String()
 	}
 	return p.at
 }

@@ -20,6 +20,7 @@ func TestParseSince(t *testing.T) {
 		"2026-07-01T14:00:00+02:00": {"2026-07-01T12:00:00Z", "2026-07-01T12:00:00Z"},
 		"15m":                       {"15m0s", "15m2s"},
 		"0s":                        {"0s", "2s"},
+		"2562047h47m16s":            {"2562047h47m16s", "2562047h47m16.854775807s"},
 	} {
 		p, err := parseSince(text, now)
 		if err != nil {
@@ -60,6 +61,9 @@ func TestPosition(t *testing.T) {
 		{"a skip in a log leads nowhere", []Message{names("e-5"), gap(""), names("e-5")}, []bool{false, false, true}, "e-5"},
 		{"another numbering", []Message{names("e-50"), gap("f-0"), names("f-1"), names("e-1")}, []bool{false, false, false, false}, "e-1"},
 		{"of another form", []Message{names("e-5"), names("seven"), names("seven"), names("e-1")}, []bool{false, false, false, false}, "e-1"},
+		{"beyond all offsets", []Message{names("e-5"), names("e-18446744073709551615"), names("e-6"), names("e-6"), names("e-7")},
+			[]bool{false, false, false, true, false}, "e-7"},
+		{"a heartbeat beyond all offsets", []Message{names("e-5"), beat("e-281474976710656"), names("e-6")}, []bool{false, false, false}, "e-6"},
 		{"no cursors", []Message{names(""), names("")}, []bool{false, false}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

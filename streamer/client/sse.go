@@ -110,11 +110,11 @@ func (s *eventStream) next() ([]byte, error) {
 
 // retryTime reads milliseconds.
 func retryTime(value []byte) time.Duration {
-	ms, err := strconv.ParseUint(string(value), 10, 32)
-	if err != nil {
+	ms, err := strconv.ParseUint(string(value), 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0
 	}
-	return min(time.Duration(ms)*time.Millisecond, maxRetryAfter)
+	return time.Duration(min(ms, uint64(maxRetryAfter/time.Millisecond))) * time.Millisecond
 }
 
 // end is why there is no more.
