@@ -175,18 +175,20 @@ func (f *follower) proved(p proof) {
 	case f.verify.known && (!known || f.verify.verified.Size > before):
 		if !known {
 			f.agreed(p.head)
-			f.logger.Info(f.provedText(), "size", f.verify.verified.Size)
+			f.sayProved()
 		}
 		f.verifiedMoved()
 	}
 }
 
-// provedText says what follows from a proof of the position.
-func (f *follower) provedText() string {
+// sayProved says what follows from the first proof of the position.
+func (f *follower) sayProved() {
+	size := f.verify.verified.Size
 	if f.unsigned() {
-		return "the log's entries are compared with its unsigned tree heads from here on"
+		f.logger.Info("the log's entries are compared with its unsigned tree heads from here on", "size", size)
+		return
 	}
-	return "the log's tree is verified from here on"
+	f.logger.Info("the log's tree is verified from here on", "size", size)
 }
 
 // noProof notes why there is no proof of where we stand.
