@@ -56,7 +56,7 @@ func (r *Retained) Oldest() uint64 {
 	return min(r.segments.oldest(), r.Window.Oldest())
 }
 
-// Resume implements Engine. A cursor that segments reach back to loses nothing; one that is not of this numbering gets all there is.
+// Resume implements Engine. A cursor that segments reach back to loses nothing; one of another numbering gets all there is.
 func (r *Retained) Resume(c Cursor) Resume {
 	resume := r.Window.Resume(c)
 	oldest := r.Oldest()

@@ -202,8 +202,8 @@ func (v *visit) parseHello(line []byte) (token string, err error) {
 	return h.Token, nil
 }
 
-// decodeHello reads the JSON line a field at a time, so that what is wrong is said of the field. It refuses fields that nobody here
-// knows: the line is for this server alone.
+// decodeHello reads the JSON line a field at a time, so that what is wrong is said of the field. It refuses fields that nobody
+// here knows: the line is for this server alone.
 func decodeHello(line []byte) (h hello, err error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(line, &fields); err != nil {
