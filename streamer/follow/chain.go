@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -14,7 +15,9 @@ import (
 
 const (
 	maxOpenHeads = 16 // heads kept that are still to be compared, and of those compared last
+	maxDisputed  = 12 // of them those that did not match: others must have a turn for them to be proved
 	maxBadProofs = 5  // wrong proofs of one head, after which it is put on record
+	linkBurst    = 5  // comparisons by proofs that may follow one another fast; then there is one in PollMax
 )
 
 // chain knows which of a log's signed tree heads are proved to be of one tree. With full verification the frontier proves it as
@@ -34,6 +37,12 @@ type chain struct {
 	links   chan linkResult
 	pending bool
 	again   time.Time
+	paid    time.Time       // up to when the comparisons made use up their share
+	turn    bool            // the newest head's
+	refused int             // comparisons in a row that came to nothing
+	shown   int             // heads added since the last comparison
+	chance  func(n int) int // a number below n
+	warned  time.Time       // of entries that do not match
 }
 
 // openHead is a signed head that has not been compared with the anchor.
@@ -41,9 +50,27 @@ type openHead struct {
 	head ctlog.TreeHead
 	// disputed heads are not superseded by larger ones, nor are those whose proof has failed.
 	disputed bool
-	// tries counts proofs that could not be had or were wrong, bad the wrong ones; not before again is another one asked for.
+	// tries counts proofs that could not be had or were wrong, bad the wrong ones; not before again is another one asked for,
+	// unless the anchor, which was of the size against the last time, has passed the head.
 	tries, bad int
 	again      time.Time
+	against    uint64
+}
+
+// passed says that the anchor is larger, which nobody has compared it with: then the log must have both, and a fork can be proved.
+func (o *openHead) passed(anchor uint64) bool {
+	return o.head.Size <= anchor && (o.tries == 0 || o.against < o.head.Size)
+}
+
+// claim says how much there is to be said for keeping a head.
+func (o *openHead) claim() int {
+	switch {
+	case o.disputed:
+		return 2
+	case o.tries > 0:
+		return 1
+	}
+	return 0
 }
 
 // linkResult is what came of comparing a head with the anchor of then.
@@ -52,12 +79,13 @@ type linkResult struct {
 	err          error
 }
 
-func newChain() *chain { return &chain{links: make(chan linkResult, 1)} }
+func newChain() *chain { return &chain{links: make(chan linkResult, 1), chance: rand.IntN} }
 
 func same(a, b ctlog.TreeHead) bool { return a.Size == b.Size && a.Root == b.Root }
 
-// add opens a head. It supersedes smaller ones that are only waiting for their turn: a log that grows by the second is asked for
-// few proofs.
+// add opens a head. Of those that grow and only wait for their turn one is kept, any of them with the same chance: a log that grows
+// by the second is asked for few proofs, and does not know for which head. All are kept while there is a head that could not
+// be proved, since any of the others may be what proves or refutes it.
 func (c *chain) add(h ctlog.TreeHead, disputed bool) (dropped bool) {
 	for i := range c.open {
 		if same(c.open[i].head, h) {
@@ -65,27 +93,80 @@ func (c *chain) add(h ctlog.TreeHead, disputed bool) (dropped bool) {
 			return false
 		}
 	}
-	if !disputed {
-		c.open = slices.DeleteFunc(c.open, func(o openHead) bool {
-			return !o.disputed && o.tries == 0 && o.head.Size > c.anchor.Size && o.head.Size < h.Size
-		})
-	}
-	if len(c.open) == maxOpenHeads {
-		c.open, dropped = slices.Delete(c.open, 0, 1), true
+	if !disputed && !c.suspicious() && c.superseded(h) {
+		return false
 	}
 	c.open = append(c.open, openHead{head: h, disputed: disputed})
-	return dropped
+	if len(c.open) <= maxOpenHeads {
+		return false
+	}
+	c.open = slices.Delete(c.open, c.spare(), c.spare()+1)
+	return true
 }
 
-// next is the open head to be compared now: of those that may be, the one least often tried, so that one which cannot be proved
-// holds up no other.
-func (c *chain) next(now time.Time) (least *openHead) {
+// superseded chooses between a head and smaller ones that wait for their turn, and drops those or says that it is dropped.
+func (c *chain) superseded(h ctlog.TreeHead) bool {
+	waits := func(o openHead) bool { return o.claim() == 0 && o.head.Size > c.anchor.Size && o.head.Size < h.Size }
+	c.shown++
+	if !slices.ContainsFunc(c.open, waits) {
+		return false
+	}
+	if c.chance(c.shown) != 0 {
+		return true
+	}
+	c.open = slices.DeleteFunc(c.open, waits)
+	return false
+}
+
+// suspicious says that there is a head that could not be proved.
+func (c *chain) suspicious() bool {
+	return slices.ContainsFunc(c.open, func(o openHead) bool { return o.tries > 0 })
+}
+
+// spare is the head to forget when there are too many: the one before the last that has the least claim, the youngest of those;
+// or the last one, when enough are disputed.
+func (c *chain) spare() (at int) {
+	disputed, last := 0, len(c.open)-1
 	for i := range c.open {
-		if o := &c.open[i]; !now.Before(o.again) && (least == nil || o.tries < least.tries) {
-			least = o
+		if c.open[i].disputed {
+			disputed++
+		}
+		if i < last && c.open[i].claim() <= c.open[at].claim() {
+			at = i
 		}
 	}
-	return least
+	if disputed > maxDisputed && c.open[last].disputed {
+		return last
+	}
+	return at
+}
+
+// next is the open head to be compared now: first those that the anchor has passed, then of those that may be the one least often
+// tried, so that one which cannot be proved holds up no other; or, every other time, the newest.
+func (c *chain) next(now time.Time, newest bool) (next *openHead) {
+	for i := range c.open {
+		o := &c.open[i]
+		switch {
+		case o.passed(c.anchor.Size):
+			return o
+		case now.Before(o.again):
+		case next == nil || newest || o.tries < next.tries:
+			next = o
+		}
+	}
+	return next
+}
+
+// spend says whether another comparison may be made, and counts it: linkBurst at once, and one in every so long.
+func (c *chain) spend(now time.Time, every time.Duration) bool {
+	if c.paid.Sub(now) > (linkBurst-1)*every {
+		return false
+	}
+	if c.paid.Before(now) {
+		c.paid = now
+	}
+	c.paid = c.paid.Add(every)
+	return true
 }
 
 // close takes a head off the list.
@@ -141,12 +222,12 @@ func (f *follower) compare(h ctlog.TreeHead) {
 }
 
 func (f *follower) openHead(h ctlog.TreeHead, disputed bool) {
-	if same(h, f.chain.anchor) || h.Size == 0 {
+	if same(h, f.chain.anchor) || h.Size == 0 || f.condemned != "" {
 		return
 	}
 	if dropped := f.chain.add(h, disputed); dropped && !f.chain.full {
 		f.chain.full = true
-		f.logger.Warn("too many tree heads that the log has not proved to be of one tree; the oldest is forgotten")
+		f.logger.Warn("too many tree heads that the log has not proved to be of one tree; the first ones are kept")
 	}
 }
 
@@ -178,22 +259,26 @@ func (f *follower) parted() {
 
 // dispute compares heads by proofs that the entries do not lead to.
 func (f *follower) dispute(h ctlog.TreeHead) {
-	f.chain.joined = f.chain.joined && !same(h, f.chain.anchor)
+	c := f.chain
+	c.joined = c.joined && !same(h, c.anchor)
+	if !c.suspicious() {
+		c.again = time.Time{}
+	}
 	f.openHead(h, true)
-	f.openHead(f.latest(), true)
-	f.chain.again = time.Time{}
+	f.showChain()
 }
 
 // link asks the log for a proof, one at a time.
 func (f *follower) link(ctx context.Context) {
-	c := f.chain
-	if c.pending || f.condemned != "" || c.anchor.Size == 0 || time.Now().Before(c.again) {
+	c, now := f.chain, time.Now()
+	if c.pending || f.condemned != "" || c.anchor.Size == 0 || now.Before(c.again) {
 		return
 	}
-	next := c.next(time.Now())
-	if next == nil {
+	next := c.next(now, c.turn)
+	if next == nil || !c.spend(now, f.shared.settings().PollMax) {
 		return
 	}
+	c.turn, c.shown = !c.turn, 0
 	if next.bad > 0 {
 		ctx = ctlog.Fresh(ctx)
 	}
@@ -214,6 +299,7 @@ func (f *follower) linked(r linkResult) {
 	case r.err == nil && r.head.Size > r.anchor.Size && !same(r.anchor, c.anchor):
 		c.again = time.Now().Add(s.PollMin) // the anchor has moved on meanwhile, and may have done so on another branch
 	case r.err == nil:
+		c.refused = 0
 		f.joinHead(r.head)
 	case errors.As(r.err, &fork):
 		f.caughtForking(fork)
@@ -246,19 +332,31 @@ func (f *follower) notLinked(r linkResult) {
 	f.logger.Debug("no proof that two tree heads are of one tree", "size", r.head.Size, "and", r.anchor.Size, "error", r.err)
 	c, s, kind := f.chain, f.shared.settings(), kindOf(r.err)
 	at := slices.IndexFunc(c.open, func(o openHead) bool { return same(o.head, r.head) })
+	c.again = time.Now().Add(c.pause(kind, s))
 	switch {
-	case kind == ctlog.NoProof:
-		c.again = time.Now().Add(s.ProofRetry) // nor would it prove another one
-	case at >= 0 && c.open[at].failed(kind == ctlog.BadProof, s) && c.open[at].bad == maxBadProofs:
+	case at < 0:
+	case c.open[at].failed(kind == ctlog.BadProof, r.anchor.Size, s) && c.open[at].bad == maxBadProofs:
 		older, newer := ordered(r.head, r.anchor)
 		f.accuse(f.indict(evidence.Unexplained, fmt.Sprintf("%d times no valid proof that the trees of sizes %d and %d are one",
 			maxBadProofs, older.Size, newer.Size), older, newer))
 	}
 }
 
+// pause is the time until another head is compared: short after a wrong proof, for another head may show why it was wrong, and
+// ever longer where there is none, for then there is hardly one for another head.
+func (c *chain) pause(kind ctlog.Kind, s *Settings) time.Duration {
+	if kind == ctlog.BadProof {
+		c.refused = 0
+		return s.PollMin
+	}
+	c.refused++
+	return min(or(map[ctlog.Kind]time.Duration{ctlog.NoProof: s.PollMax}[kind], s.PollMin)<<min(c.refused-1, 10), s.ProofRetry)
+}
+
 // failed counts a proof that failed, and says whether it was wrong: then a few more in a short time show if it was a cache's fault.
-func (o *openHead) failed(wrong bool, s *Settings) bool {
+func (o *openHead) failed(wrong bool, anchor uint64, s *Settings) bool {
 	o.tries++
+	o.against = anchor
 	wait := min(s.PollMax<<min(o.tries-1, 10), s.ProofRetry)
 	if wrong {
 		if o.bad++; o.bad < maxBadProofs {
@@ -278,8 +376,24 @@ func ordered(a, b ctlog.TreeHead) (smaller, larger ctlog.TreeHead) {
 
 // showChain makes a change visible, and saved.
 func (f *follower) showChain() {
-	anchor := saveHead(f.chain.anchor)
-	f.look(func(v *view) { v.saved.Anchor, v.saved.Joined = anchor, f.chain.joined })
+	anchor, open := saveHead(f.chain.anchor), f.unsettled()
+	f.look(func(v *view) { v.saved.Anchor, v.saved.Joined, v.saved.Open = anchor, f.chain.joined, open })
+}
+
+// unsettled are the heads to be compared that a restart must not make forgotten: those that did not match, and of those that are
+// waited for the first ones but the newest of all, which is saved anyway.
+func (f *follower) unsettled() (open []SavedHead) {
+	for _, o := range f.chain.open {
+		if o.claim() > 0 {
+			open = append(open, *saveHead(o.head))
+		}
+	}
+	for _, h := range f.verify.waiting {
+		if !same(h, f.latest()) && len(open) < maxOpenHeads {
+			open = append(open, *saveHead(h))
+		}
+	}
+	return open
 }
 
 func saveHead(h ctlog.TreeHead) *SavedHead {
@@ -304,6 +418,13 @@ func (f *follower) restoreChain(s LogState) {
 	c.anchor, c.joined = s.Anchor.head(), s.Joined && f.verify.known
 	if f.verify.known && c.anchor.Size > f.verify.position {
 		f.verify.expect(c.anchor)
+	}
+	for _, h := range s.Open[:min(len(s.Open), maxOpenHeads)] {
+		if head := h.head(); head.Size > f.position() {
+			f.compare(head)
+		} else {
+			f.openHead(head, true)
+		}
 	}
 	f.compare(s.Head.head())
 	f.compare(first)

@@ -20,26 +20,28 @@ func TestOpenHeads(t *testing.T) {
 		next uint64 // 0: none now
 	}{
 		{"a growing log's newest", func(c *chain) { c.add(head(110), false); c.add(head(120), false) }, []uint64{120}, 120},
+		{"or one before it", func(c *chain) { c.add(head(110), false); c.add(head(120), false); c.add(head(130), false) },
+			[]uint64{120}, 120},
 		{"a smaller one takes no larger one's place", func(c *chain) { c.add(head(120), false); c.add(head(110), false) },
 			[]uint64{120, 110}, 120},
 		{"those below the anchor stay", func(c *chain) { c.add(head(90), false); c.add(head(120), false) }, []uint64{90, 120}, 90},
 		{"the disputed stay", func(c *chain) { c.add(head(110), true); c.add(head(120), false) }, []uint64{110, 120}, 110},
 		{"one without a proof stays, behind the others", func(c *chain) {
 			c.add(head(110), false)
-			c.open[0].failed(false, &s)
+			c.open[0].failed(false, 100, &s)
 			c.add(head(120), false)
 		}, []uint64{110, 120}, 120},
-		{"one without a proof waits", func(c *chain) { c.add(head(110), false); c.open[0].failed(false, &s) }, []uint64{110}, 0},
+		{"one without a proof waits", func(c *chain) { c.add(head(110), false); c.open[0].failed(false, 100, &s) }, []uint64{110}, 0},
 		{"and has its turn again, last", func(c *chain) {
 			c.add(head(110), false)
-			c.open[0].failed(true, &s)
+			c.open[0].failed(true, 100, &s)
 			c.open[0].again = time.Time{}
 			c.add(head(90), false)
 		}, []uint64{110, 90}, 90},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := newChain()
-			c.anchor = head(100)
+			c.anchor, c.chance = head(100), func(n int) int { return n % 2 } // each second one takes the place
 			tc.do(c)
 			var open []uint64
 			for _, o := range c.open {
@@ -49,7 +51,7 @@ func TestOpenHeads(t *testing.T) {
 				t.Errorf("open are %d, want %d", open, tc.open)
 			}
 			var next uint64
-			if o := c.next(time.Now()); o != nil {
+			if o := c.next(time.Now(), false); o != nil {
 				next = o.head.Size
 			}
 			if next != tc.next {
@@ -73,7 +75,7 @@ func TestProofRetries(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var o openHead
 			for i, want := range tc.waits {
-				if o.failed(tc.wrong, &s); time.Until(o.again).Round(time.Second) != want {
+				if o.failed(tc.wrong, 0, &s); time.Until(o.again).Round(time.Second) != want {
 					t.Errorf("after %d times the wait is %v, want %v", i+1, time.Until(o.again), want)
 				}
 			}

@@ -54,12 +54,24 @@ func (f *follower) checkRoot(head ctlog.TreeHead) {
 	if !f.verify.known || f.verify.verified.Size == head.Size {
 		return
 	}
+	if f.forked(head) {
+		return
+	}
 	if f.verify.check(head) {
 		f.agreed(head)
 		f.verifiedMoved()
 		return
 	}
 	f.mismatch(fmt.Sprintf(rootMismatch, head.Size), head)
+}
+
+// forked says whether a head proves that another one was of another tree.
+func (f *follower) forked(head ctlog.TreeHead) bool {
+	fork := f.verify.fork(head)
+	if fork != nil {
+		f.caughtForking(fork)
+	}
+	return fork != nil
 }
 
 const rootMismatch = "the root at size %d does not match the entries read"
@@ -72,6 +84,7 @@ func (f *follower) takeCrossed() {
 		switch {
 		case !f.verify.known:
 			f.openHead(x.head, false)
+		case x.matches && f.forked(x.head):
 		case x.matches:
 			f.verify.confirm(x.tree)
 			f.agreed(x.head)
@@ -106,8 +119,14 @@ func (f *follower) mismatch(why string, head ctlog.TreeHead) {
 		return
 	}
 	f.rewind.due = time.Now().Add(s.RewindPause)
-	f.logger.Warn("entries do not match the log's tree; they will be read again", "why", why, "verified", f.verify.verified.Size,
-		"position", f.position(), "in", s.RewindPause)
+	level := f.logger.Warn
+	if time.Since(f.chain.warned) < s.RewindPause {
+		level = f.logger.Debug
+	} else {
+		f.chain.warned = time.Now()
+	}
+	level("entries do not match the log's tree; they will be read again unless a later tree head matches", "why", why,
+		"verified", f.verify.verified.Size, "position", f.position(), "in", s.RewindPause)
 	f.setDoubt(why)
 }
 

@@ -60,6 +60,8 @@ type LogState struct {
 	// Anchor is the newest head that is proved to agree with all before it; Joined says that the frontiers are of its tree.
 	Anchor *SavedHead `json:"anchor,omitempty"`
 	Joined bool       `json:"joined,omitempty"`
+	// Open are heads that are still to be compared.
+	Open []SavedHead `json:"open,omitempty"`
 	// Misbehaviour is the mark of a log that was caught.
 	Misbehaviour *Misbehaviour `json:"misbehaviour,omitempty"`
 	// Heard is when the log last answered.
@@ -108,7 +110,11 @@ func encodeState(s *savedState) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding the state: %w", err)
 	}
-	return append(fmt.Appendf(nil, "%s %d %x\n", stateMagic, stateVersion, sha256.Sum256(body)), body...), nil
+	b := append(fmt.Appendf(nil, "%s %d %x\n", stateMagic, stateVersion, sha256.Sum256(body)), body...)
+	if len(b) > maxStateFile {
+		return nil, fmt.Errorf("encoding the state: %d bytes are more than the %d that the next start would read", len(b), maxStateFile)
+	}
+	return b, nil
 }
 
 func readState(from durable.FS, path string) (savedState, error) {

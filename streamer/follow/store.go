@@ -257,7 +257,7 @@ func (s *Store) covers(logs map[engine.Fingerprint]LogState, offset uint64) bool
 		if !ok || old.Position != l.Position || old.Head.Size != l.Head.Size || (old.Tip == nil) != (l.Tip == nil) {
 			return false
 		}
-		if old.Joined != l.Joined || (old.Anchor == nil) != (l.Anchor == nil) || !reflect.DeepEqual(old.Misbehaviour, l.Misbehaviour) {
+		if old.Joined != l.Joined || !reflect.DeepEqual(old.Open, l.Open) || (old.Anchor == nil) != (l.Anchor == nil) || !reflect.DeepEqual(old.Misbehaviour, l.Misbehaviour) {
 			return false
 		}
 		if l.Verified != nil && l.Verified.Size != old.Verified.Size {

@@ -33,13 +33,25 @@ type verifier struct {
 
 	// waiting are heads beyond the position, by size; crossed are those that have been passed since they were looked at last.
 	waiting []ctlog.TreeHead
+	newest  ctlog.TreeHead // the one of waiting that came last
 	crossed []crossing
+	// suspects are heads that the entries read did not lead to, the first ones since the verified size.
+	suspects []suspect
 
 	proofs  chan proof
 	asked   *ctlog.Frontier // the tip when a proof in between was asked for
 	pending bool
 	again   time.Time // not before this time is another proof asked for
 }
+
+// suspect is a head that did not match, with the tree of the entries before its last one.
+type suspect struct {
+	head   ctlog.TreeHead
+	before ctlog.Frontier
+}
+
+// maxSuspects bounds the suspects that are kept: one is enough to prove a fork, the next ones say nothing more.
+const maxSuspects = 8
 
 // crossing is a head whose size has been reached, and the tree of the entries read.
 type crossing struct {
@@ -63,7 +75,7 @@ func newVerifier() *verifier {
 func (v *verifier) trust(f ctlog.Frontier) {
 	v.verified, v.tip, v.known = cloneFrontier(f), cloneFrontier(f), true
 	v.base, v.position, v.hashes = f.Size, f.Size, nil
-	v.since, v.why = time.Time{}, ""
+	v.since, v.why, v.suspects = time.Time{}, "", nil
 }
 
 // distrust says that the stream is unverified from here on, and why.
@@ -72,7 +84,7 @@ func (v *verifier) distrust(position uint64, why string) {
 		v.since = time.Now()
 	}
 	v.known, v.why = false, why
-	v.base, v.position, v.hashes, v.asked = position, position, nil, nil
+	v.base, v.position, v.hashes, v.asked, v.suspects = position, position, nil, nil, nil
 }
 
 // add takes the leaf hash of the entry at the position.
@@ -83,34 +95,61 @@ func (v *verifier) add(leaf ctlog.Hash) {
 	if (v.known || v.pending) && v.position == v.first+uint64(len(v.hashes)) && len(v.hashes) < maxUnverified {
 		v.hashes = append(v.hashes, leaf)
 	}
+	var before ctlog.Frontier
 	if v.known {
+		if len(v.waiting) > 0 && v.waiting[0].Size == v.position+1 {
+			before = cloneFrontier(v.tip)
+		}
 		v.tip.Append(leaf)
 	}
 	v.position++
-	v.cross()
+	v.cross(before)
 }
 
-// maxWaiting bounds the heads beyond the position that are kept; the newest takes the last one's place.
-const maxWaiting = 16
+// maxWaiting bounds the heads beyond the position that are kept. Where there are more, a new one takes the place of the one that
+// came last: who shows many trees cannot have the first ones forgotten.
+const maxWaiting = 32
 
 // expect compares the tree with a head once its entries are there.
 func (v *verifier) expect(h ctlog.TreeHead) {
-	if len(v.waiting) == maxWaiting {
-		v.waiting = v.waiting[:maxWaiting-1]
+	if len(v.waiting) >= maxWaiting {
+		v.waiting = slices.DeleteFunc(v.waiting, func(o ctlog.TreeHead) bool { return same(o, v.newest) })
 	}
+	v.newest = h
 	at, _ := slices.BinarySearchFunc(v.waiting, h, func(a, b ctlog.TreeHead) int { return cmp.Compare(a.Size, b.Size) })
 	v.waiting = slices.Insert(v.waiting, at, h)
 }
 
-// cross notes the heads that the position has reached.
-func (v *verifier) cross() {
+// cross notes the heads that the position has reached. before is the tree without the last entry, where a head is of its size.
+func (v *verifier) cross(before ctlog.Frontier) {
 	for len(v.waiting) > 0 && v.waiting[0].Size <= v.position {
 		h := v.waiting[0]
 		v.waiting = v.waiting[1:]
-		if v.known && h.Size == v.position {
-			v.crossed = append(v.crossed, crossing{h, cloneFrontier(v.tip), v.tip.Root() == h.Root})
+		if !v.known || h.Size != v.position {
+			continue
+		}
+		matches := v.tip.Root() == h.Root
+		v.crossed = append(v.crossed, crossing{h, cloneFrontier(v.tip), matches})
+		if !matches && len(v.suspects) < maxSuspects {
+			v.suspects = append(v.suspects, suspect{h, before})
 		}
 	}
+}
+
+// fork is the proof that a suspect and a head that the same entries do lead to are of two trees; nil if there is none. It takes
+// no answer of the log's: the path in the larger tree is made of the entries read.
+func (v *verifier) fork(head ctlog.TreeHead) *ctlog.ForkError {
+	for _, s := range v.suspects {
+		from := s.before.Size
+		if s.head.Size >= head.Size || from < v.first || head.Size > v.first+uint64(len(v.hashes)) {
+			continue
+		}
+		last := ctlog.PathAfter(s.before, v.hashes[from-v.first:head.Size-v.first])
+		if f, err := last.Frontier(head.Root); err == nil && f.Root() != s.head.Root {
+			return &ctlog.ForkError{Older: s.head, Newer: head, Last: last}
+		}
+	}
+	return nil
 }
 
 // check compares with a tree head of exactly the position's size.
@@ -119,7 +158,7 @@ func (v *verifier) check(head ctlog.TreeHead) (matches bool) {
 		return false
 	}
 	v.verified = cloneFrontier(v.tip)
-	v.base, v.hashes = v.position, nil
+	v.base, v.hashes, v.suspects = v.position, nil, nil
 	return true
 }
 
@@ -131,6 +170,7 @@ func (v *verifier) rewind() (first uint64, hashes []ctlog.Hash) {
 	first, hashes = v.first, v.hashes
 	v.tip = cloneFrontier(v.verified)
 	v.base, v.position, v.hashes, v.asked = v.verified.Size, v.verified.Size, nil, nil
+	v.suspects = nil
 	return first, hashes
 }
 
@@ -188,6 +228,7 @@ func (v *verifier) confirm(f ctlog.Frontier) {
 		v.first, v.hashes = v.first+known, slices.Clone(v.hashes[known:])
 	}
 	v.base, v.verified = f.Size, cloneFrontier(f)
+	v.suspects = slices.DeleteFunc(v.suspects, func(s suspect) bool { return s.before.Size < f.Size })
 }
 
 // establish begins verification at a proved size, with the entries emitted since.
