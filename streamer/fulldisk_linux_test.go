@@ -3,6 +3,7 @@ package streamer_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -89,10 +90,15 @@ func TestFullDisk(t *testing.T) {
 	if !strings.Contains(full.Retention.LastError, "volume is full") || r.metric(t, "certstream_retention_failing") != "1" {
 		t.Errorf("on a full volume: %+v, metric %s", full.Retention, r.metric(t, "certstream_retention_failing"))
 	}
-	await(t, "checkpoints go on", func() bool {
-		s := r.Status().State
-		return s.LastError == "" && s.LastCheckpoint.After(full.State.LastCheckpoint)
-	})
+	r.savesAfter(t, full.State.LastCheckpoint)
+	for err := error(nil); err == nil; { // others take the rest, too
+		err = appendTo(ballast, make([]byte, 4096))
+	}
+	for range 3 {
+		before := r.Status().State.LastCheckpoint
+		grow()
+		r.savesAfter(t, before)
+	}
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
@@ -108,6 +114,25 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("of %d entries a client that comes back gets %d and is told of %d; status %+v", 2*grown, got, missed, kept)
 	}
 	t.Logf("%d entries: %d kept, %d missed while the volume was full", 2*grown, got, missed)
+}
+
+// savesAfter waits for a checkpoint that is newer than one.
+func (r *running) savesAfter(t *testing.T, before time.Time) {
+	t.Helper()
+	await(t, "checkpoints go on", func() bool {
+		s := r.Status().State
+		return s.LastError == "" && s.LastCheckpoint.After(before)
+	})
+}
+
+// appendTo makes a file longer.
+func appendTo(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	return errors.Join(err, f.Close())
 }
 
 // replayCounted reads all from a cursor on to the head: entries, and what gaps of the reason "segment" say is missing.

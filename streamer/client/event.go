@@ -113,7 +113,7 @@ const (
 	GapSlow      GapReason = "slow"      // the loop has fallen behind what the server holds
 	GapExpired   GapReason = "expired"   // the cursor or time is older than what the server holds
 	GapEpoch     GapReason = "epoch"     // the server has begun to count anew: it has lost its state, or is another one
-	GapSegment   GapReason = "segment"   // a file on the server's disk could not be read
+	GapSegment   GapReason = "segment"   // the server's disk lacks them: never written, or damaged
 	GapIngest    GapReason = "ingest"    // the server has skipped entries of a log, as it was configured to
 	GapUnresumed GapReason = "unresumed" // the client's own: it was away, and the server has no cursors to go on after
 )

@@ -23,7 +23,7 @@ const (
 	GapSlow    GapReason = "slow"    // the client did not keep up
 	GapExpired GapReason = "expired" // the cursor is older than what is kept
 	GapEpoch   GapReason = "epoch"   // the cursor is of another numbering
-	GapSegment GapReason = "segment" // a segment on disk could not be read
+	GapSegment GapReason = "segment" // the disk lacks them: never written, or damaged
 	GapIngest  GapReason = "ingest"  // a follower skipped, as the user configured
 )
 
