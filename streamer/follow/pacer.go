@@ -14,10 +14,13 @@ const (
 	// burst is for how many seconds unused requests are kept, at least one request's worth.
 	burst    = 0.3
 	minBurst = 1.0
-	// creep is how much of the rate is added by a success below the last known limit; near and above it a tenth of that. Below
-	// half of it, where a storm of refusals has led, each success doubles the rate.
-	creep     = 0.02
-	nearLimit = 0.9
+	// creep is how much of the rate is added by a success, and recovery by a second that a success ends, whichever is more: where
+	// successes are rare, counting them alone would take hours. Near the last known limit it is a tenth of that. Below half of it,
+	// where a storm of refusals has led, each success doubles the rate; well above it, it was no limit, and is forgotten.
+	creep      = 0.02
+	recovery   = 1.0 / 60
+	nearLimit  = 0.9
+	aboveLimit = 1.1
 )
 
 // pacer is a token bucket for all logs of one operator, whose requests get their turn in the order in which they came: no log's
@@ -27,11 +30,12 @@ type pacer struct {
 	mu      sync.Mutex
 	pace    Pace
 	rate    float64 // requests per second
-	limit   float64 // the rate at the last 429 that came after a success; 0: none yet
+	limit   float64 // the rate at the last 429 that came after a success, at least half of what it was; 0: not known
 	refused bool    // the last answer was a 429
 	tokens  float64
 	filled  time.Time // when tokens was right
 	halved  time.Time
+	grown   time.Time // when the rate last changed
 	until   time.Time // what Retry-After asked for
 	waiting bool      // the last request had to wait for its token
 	queue   []*ticket // requests that wait
@@ -41,7 +45,7 @@ type pacer struct {
 type ticket struct{ _ byte }
 
 func newPacer(p Pace) *pacer {
-	return &pacer{pace: p, rate: p.Rate, tokens: minBurst, filled: time.Now()}
+	return &pacer{pace: p, rate: p.Rate, tokens: minBurst, filled: time.Now(), grown: time.Now()}
 }
 
 // set changes the bounds. The rate that was found stays, unless the starting rate itself has changed.
@@ -118,7 +122,7 @@ func (p *pacer) learn(o ctlog.Outcome) {
 	case "":
 		p.refused = false
 		if p.waiting {
-			p.creepUp()
+			p.creepUp(now)
 		}
 	}
 }
@@ -129,20 +133,24 @@ func (p *pacer) halve(now time.Time) {
 	if now.Sub(p.halved) < max(interval, time.Second) {
 		return
 	}
-	if p.halved = now; !p.refused {
-		p.limit, p.refused = p.rate, true
+	// One refusal at a rate that was fine before says little about the limit: an outage refuses at any rate.
+	if p.halved, p.grown = now, now; !p.refused {
+		p.limit, p.refused = max(p.rate, p.limit/2), true
 	}
 	p.rate = max(p.rate/2, minRate)
 	p.tokens = 0
 }
 
-func (p *pacer) creepUp() {
-	p.waiting = false
-	step := p.rate * creep
+func (p *pacer) creepUp(now time.Time) {
+	share := max(creep, recovery*min(now.Sub(p.grown).Seconds(), 1/minRate))
+	p.waiting, p.grown = false, now
+	step := p.rate * share
 	switch {
 	case p.rate < p.limit/2:
 		step = min(p.rate, p.limit/2-p.rate)
-	case p.limit > 0 && p.rate > p.limit*nearLimit:
+	case p.rate > p.limit*aboveLimit:
+		p.limit = 0
+	case p.rate > p.limit*nearLimit:
 		step /= 10
 	}
 	p.rate = min(p.rate+step, p.pace.Max)

@@ -358,3 +358,29 @@ func TestPacerRecoversFromAStorm(t *testing.T) {
 		}
 	})
 }
+
+// TestPacerRecoversFromOneLogsRefusals: while one log of an operator refuses everything and another answers, each success makes the
+// next refusal look like a limit that was found. That must not leave both at a trickle for an hour.
+func TestPacerRecoversFromOneLogsRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPacer(Pace{Rate: 10, Max: 50})
+		ask := func(kind ctlog.Kind) {
+			if err := p.wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			p.learn(ctlog.Outcome{Kind: kind})
+		}
+		for begin := time.Now(); time.Since(begin) < 5*time.Minute; {
+			ask("")
+			ask(ctlog.Forbidden)
+		}
+		low, _ := p.now()
+		begin := time.Now()
+		for rate, _ := p.now(); rate < 5; rate, _ = p.now() {
+			ask("")
+		}
+		if d := time.Since(begin); d > 6*time.Minute {
+			t.Errorf("from %.2f/s, half the first rate is reached after %v", low, d)
+		}
+	})
+}
