@@ -63,7 +63,7 @@ func (l *rfc6962) Head(ctx context.Context) (TreeHead, error) {
 	if err != nil {
 		return TreeHead{}, &Error{Kind: Malformed, Op: op, Status: http.StatusOK, Err: err}
 	}
-	head.Raw = append([]byte(nil), buf.b...)
+	head.Raw = rawSTH(buf.b, head, signature)
 	buf.free()
 	if err := l.verifier.verify(head, signature); err != nil {
 		return TreeHead{}, &Error{Kind: BadSignature, Op: op, Status: http.StatusOK, Err: err}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 )
@@ -66,7 +67,7 @@ func (l *static) Head(ctx context.Context) (TreeHead, error) {
 	if err != nil {
 		return TreeHead{}, &Error{Kind: Malformed, Op: op, Status: http.StatusOK, Err: err}
 	}
-	raw := append([]byte(nil), buf.b...)
+	raw := slices.Clone(buf.b)
 	buf.free()
 	head, err := c.open(l.o.origin(), l.verifier)
 	if l.o.Unsigned && c.origin == l.o.origin() { // the signature's key id is not known either
@@ -76,7 +77,7 @@ func (l *static) Head(ctx context.Context) (TreeHead, error) {
 	if err != nil {
 		return TreeHead{}, &Error{Kind: BadSignature, Op: op, Status: http.StatusOK, Err: err}
 	}
-	head.Raw = raw
+	head.Raw = c.rawCheckpoint(raw, l.o.LogID, head, l.verifier)
 	return head, nil
 }
 

@@ -108,6 +108,9 @@ func (e *Evidence) Encode() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding evidence: %w", err)
 	}
+	if len(b) >= MaxBytes {
+		return nil, fmt.Errorf("encoding evidence: %d bytes are more than the %d that a file may have", len(b), MaxBytes)
+	}
 	return append(b, '\n'), nil
 }
 

@@ -34,18 +34,19 @@ const maxAccusations = 64
 
 // indict begins evidence against the log.
 func (f *follower) indict(kind evidence.Kind, why string, heads ...ctlog.TreeHead) *evidence.Evidence {
-	spec := f.spec.Load()
-	e := &evidence.Evidence{
-		Kind: kind, Why: why, Seen: time.Now().UTC(),
-		Log: evidence.Log{
-			Name: f.source.Name, Operator: f.source.Operator, URL: f.source.URL, LogID: slices.Clone(f.source.LogID[:]), Key: spec.Key,
-			MMDSeconds: f.mergeDelay().Seconds(),
-		},
-	}
+	e := &evidence.Evidence{Kind: kind, Why: why, Seen: time.Now().UTC(), Log: f.accusedLog()}
 	for _, h := range heads {
 		e.Heads = append(e.Heads, evidence.HeadOf(h))
 	}
 	return e
+}
+
+// accusedLog is the log as evidence names it.
+func (f *follower) accusedLog() evidence.Log {
+	return evidence.Log{
+		Name: f.source.Name, Operator: f.source.Operator, URL: f.source.URL, LogID: slices.Clone(f.source.LogID[:]),
+		Key: f.spec.Load().Key, MMDSeconds: f.mergeDelay().Seconds(),
+	}
 }
 
 // caughtLying is a proof of misbehaviour by two heads.
@@ -124,14 +125,24 @@ func (f *follower) condemn(why string) {
 	f.chain.open = nil
 }
 
-// restoreMark takes over the mark of an earlier run, unless somebody has removed the evidence to lift it.
+// restoreMark takes over the mark of an earlier run, unless somebody has removed the evidence to lift it, or has asked for that.
 func (f *follower) restoreMark(m *Misbehaviour) {
 	if m == nil {
 		return
 	}
+	if f.shared.lift(f.accusedLog()) {
+		f.logger.Warn("the log's mark is lifted, as asked", "kind", m.Kind, "since", m.Since)
+		f.forgive()
+		return
+	}
+	if m.Evidence == "" {
+		f.logger.Warn("the log's mark has no evidence; an empty file in the state directory lifts it at the next start",
+			"kind", m.Kind, "since", m.Since, "file", LiftPath(f.accusedLog()))
+	}
 	if m.Evidence != "" && !f.shared.hasEvidence(m.Evidence) {
 		f.logger.Warn("the log's mark is lifted: its evidence has been removed", "kind", m.Kind, "since", m.Since,
 			"evidence", m.Evidence)
+		f.forgive()
 		return
 	}
 	f.look(func(v *view) { v.saved.Misbehaviour = m })
@@ -141,6 +152,15 @@ func (f *follower) restoreMark(m *Misbehaviour) {
 	}
 	f.gauges()
 }
+
+// forgive forgets the heads of earlier runs: they would mark the log again for what the mark was lifted from.
+func (f *follower) forgive() {
+	saved := *f.saved
+	saved.Anchor, saved.Joined, saved.Open, saved.Head = nil, false, nil, SavedHead{}
+	f.saved = &saved
+}
+
+func (s *shared) lift(l evidence.Log) bool { return s.store != nil && s.store.Lift(l) }
 
 // finding is what came of looking for a wrong entry.
 type finding struct {

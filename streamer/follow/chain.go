@@ -408,7 +408,11 @@ func (s *SavedHead) head() ctlog.TreeHead {
 	if s == nil || len(s.Root) != len(ctlog.Hash{}) {
 		return ctlog.TreeHead{}
 	}
-	return ctlog.TreeHead{Size: s.Size, Timestamp: s.Timestamp, Root: ctlog.Hash(s.Root), Raw: s.Raw}
+	h := ctlog.TreeHead{Size: s.Size, Timestamp: s.Timestamp, Root: ctlog.Hash(s.Root), Raw: s.Raw}
+	if len(h.Raw) > ctlog.MaxRaw {
+		h.Raw = nil // written before there was a bound
+	}
+	return h
 }
 
 // restoreChain goes on with the heads of an earlier run, the newest of which may not have been reached.

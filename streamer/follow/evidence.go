@@ -16,7 +16,11 @@ import (
 const (
 	maxEvidenceFiles = 32       // of one log
 	maxEvidenceBytes = 64 << 20 // of all logs
+	maxEvidenceShare = maxEvidenceBytes / 8
 )
+
+// liftFile in a log's folder lifts its mark at the next start, and goes with it.
+const liftFile = "lift"
 
 var errEvidenceFull = errors.New("there is as much evidence as is kept; move the state directory's evidence elsewhere")
 
@@ -26,7 +30,7 @@ func (s *Store) Evidence(e *evidence.Evidence) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(evidenceDir, evidenceName(e))
+	dir := filepath.Join(evidenceDir, evidenceName(e.Log))
 	full := filepath.Join(s.dir, dir)
 	if err := os.MkdirAll(full, 0o755); err != nil {
 		return "", fmt.Errorf("making the folder for evidence: %w", err)
@@ -35,7 +39,9 @@ func (s *Store) Evidence(e *evidence.Evidence) (path string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("looking for evidence: %w", err)
 	}
-	if len(files) >= maxEvidenceFiles || size(filepath.Join(s.dir, evidenceDir))+int64(len(b)) > maxEvidenceBytes {
+	added := int64(len(b))
+	if len(files) >= maxEvidenceFiles || size(full)+added > maxEvidenceShare ||
+		size(filepath.Join(s.dir, evidenceDir))+added > maxEvidenceBytes {
 		return "", errEvidenceFull
 	}
 	path = filepath.Join(dir, e.Seen.UTC().Format("20060102T150405.000000000Z")+".json")
@@ -54,18 +60,24 @@ func (s *Store) HasEvidence(path string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
+// LiftPath is the file that lifts a log's mark, below the state directory.
+func LiftPath(l evidence.Log) string { return filepath.Join(evidenceDir, evidenceName(l), liftFile) }
+
+// Lift says whether somebody has asked for a log's mark to be lifted, and takes the request away.
+func (s *Store) Lift(l evidence.Log) bool { return os.Remove(filepath.Join(s.dir, LiftPath(l))) == nil }
+
 // Dir is the state directory.
 func (s *Store) Dir() string { return s.dir }
 
 // evidenceName is the folder of a log: its name in letters that every file system takes, and the beginning of its id.
-func evidenceName(e *evidence.Evidence) string {
+func evidenceName(l evidence.Log) string {
 	plain := strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' {
 			return r
 		}
 		return '-'
-	}, strings.ToLower(e.Log.Name))
-	return fmt.Sprintf("%.60s-%x", plain, e.Log.LogID[:min(4, len(e.Log.LogID))])
+	}, strings.ToLower(l.Name))
+	return fmt.Sprintf("%.60s-%x", plain, l.LogID[:min(4, len(l.LogID))])
 }
 
 // size is the bytes of all files below a folder.

@@ -2,6 +2,7 @@ package follow
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +13,7 @@ import (
 	"github.com/certstream-operator/certstream-operator/streamer/evidence"
 )
 
-// TestEvidenceIsBounded: what comes first is kept, whatever its name, and what does not fit is an error.
+// TestEvidenceIsBounded: each log has a share, so that one cannot use up what is there for all; what comes first is kept, whatever its name, and what does not fit is an error.
 func TestEvidenceIsBounded(t *testing.T) {
 	store := openStore(t, t.TempDir())
 	defer func() { must(t, store.Close()) }()
@@ -35,10 +36,13 @@ func TestEvidenceIsBounded(t *testing.T) {
 	if _, err := store.Evidence(accusation(wild, 10)); !errors.Is(err, errEvidenceFull) {
 		t.Errorf("one file too many: %v", err)
 	}
-	for err := error(nil); err == nil; {
-		_, err = store.Evidence(accusation("Other", 16<<20))
-		if err != nil && !errors.Is(err, errEvidenceFull) {
-			t.Fatal(err)
+	for n := range 12 {
+		name := fmt.Sprint("Other ", n)
+		for i := range 3 {
+			_, err := store.Evidence(accusation(name, 3<<20))
+			if fits := i == 0 && (n < 8 || err == nil); (err == nil) != fits || err != nil && !errors.Is(err, errEvidenceFull) {
+				t.Fatalf("file %d of log %d: %v", i+1, n+1, err)
+			}
 		}
 	}
 	if n := size(filepath.Join(store.Dir(), evidenceDir)); n > maxEvidenceBytes || n < maxEvidenceBytes/2 {
@@ -46,7 +50,7 @@ func TestEvidenceIsBounded(t *testing.T) {
 	}
 }
 
-// TestMarkGoesWithoutEvidence holds that evidence that cannot be written marks the log all the same.
+// TestMarkGoesWithoutEvidence holds that evidence that cannot be written marks the log all the same, until it is asked to go.
 func TestMarkGoesWithoutEvidence(t *testing.T) {
 	bubble(t, func(r *rig) {
 		log, spec := r.serve(testlog.Options{}, pool()[:100]...)
@@ -62,6 +66,24 @@ func TestMarkGoesWithoutEvidence(t *testing.T) {
 		r.stop()
 		r.start(spec)
 		r.until(time.Minute, "marked after a restart", func() bool { return r.status().Misbehaviour != nil && !r.status().Unverified.IsZero() })
+		r.stop()
+		must(r.T, os.Remove(filepath.Join(store.Dir(), evidenceDir)))
+		lift := filepath.Join(store.Dir(), LiftPath(evidence.Log{Name: log.Name(), LogID: spec.Source.LogID[:]}))
+		must(r.T, os.MkdirAll(filepath.Dir(lift), 0o755))
+		must(r.T, os.WriteFile(lift, nil, 0o600))
+		log.Publish()
+		for range 2 { // the second start finds no mark either
+			r.start(spec)
+			r.caughtUp(time.Minute, log)
+			if m := r.status().Misbehaviour; m != nil {
+				r.Errorf("still marked %+v", m)
+			}
+			r.stop()
+			if _, err := os.Stat(lift); !os.IsNotExist(err) {
+				r.Errorf("the request is still there: %v", err)
+			}
+		}
+		r.stop = nil
 		r.close()
 		must(r.T, store.Close())
 	})

@@ -334,3 +334,11 @@ func FuzzParseState(f *testing.F) {
 		}
 	})
 }
+
+// TestNoStateIsWrittenThatCannotBeRead holds that a state that the next start would refuse is an error at once.
+func TestNoStateIsWrittenThatCannotBeRead(t *testing.T) {
+	s := &savedState{Epoch: "e", Logs: map[string]LogState{"a": {Head: SavedHead{Raw: make([]byte, maxStateFile/4*3)}}}}
+	if b, err := encodeState(s); err == nil || b != nil {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+}
