@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// MaxRaw bounds TreeHead.Raw: a signed head has some 400 bytes, with the signatures of witnesses some thousand. What is kept of heads
-// is not the log's to fill.
+// MaxRaw bounds TreeHead.Raw: a signed head has some 400 bytes, with the signatures of witnesses some thousand. What is kept of
+// heads is not the log's to fill.
 const MaxRaw = 4 << 10
 
 // rawSTH is what is kept of a get-sth answer: all of it, or, where it is padded, the members that are signed and the signature.

@@ -30,7 +30,7 @@ func TestRawIsBounded(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(pad))
 			defer server.Close()
 			log.SetURL(server.URL + "/")
-			options := Options{URL: server.URL + "/", Key: log.Key(), Client: server.Client(), UserAgent: "test (ops@example.com)", MaxBody: 32 << 20}
+			options := Options{URL: server.URL + "/", Key: log.Key(), Client: server.Client(), UserAgent: "test (ops@example.com)"}
 			open := NewRFC6962
 			if o.Static {
 				open = NewStatic

@@ -57,7 +57,7 @@ type openHead struct {
 	against    uint64
 }
 
-// passed says that the anchor is larger, which nobody has compared it with: then the log must have both, and a fork can be proved.
+// passed says that the anchor is larger, which nobody has compared it with: then the log must have both, and can prove a fork.
 func (o *openHead) passed(anchor uint64) bool {
 	return o.head.Size <= anchor && (o.tries == 0 || o.against < o.head.Size)
 }
@@ -83,7 +83,7 @@ func newChain() *chain { return &chain{links: make(chan linkResult, 1), chance: 
 
 func same(a, b ctlog.TreeHead) bool { return a.Size == b.Size && a.Root == b.Root }
 
-// add opens a head. Of those that grow and only wait for their turn one is kept, any of them with the same chance: a log that grows
+// add opens a head. Of those that grow and only wait for their turn one is kept, each with the same chance: a log that grows
 // by the second is asked for few proofs, and does not know for which head. All are kept while there is a head that could not
 // be proved, since any of the others may be what proves or refutes it.
 func (c *chain) add(h ctlog.TreeHead, disputed bool) (dropped bool) {

@@ -193,8 +193,8 @@ func TestSplitViewOverRestarts(t *testing.T) {
 	})
 }
 
-// TestHonestDisorderIsNoMisbehaviour holds that heads out of order, frontends that lag, lost proofs and restarts are no misbehaviour, and
-// stop no verification.
+// TestHonestDisorderIsNoMisbehaviour holds that heads out of order, frontends that lag, lost proofs and restarts are no misbehaviour,
+// and stop no verification.
 func TestHonestDisorderIsNoMisbehaviour(t *testing.T) {
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
