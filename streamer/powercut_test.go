@@ -24,7 +24,7 @@ import (
 )
 
 var (
-	powerCuts = flag.Int("cuts", 300, "power cuts of TestPowerCuts")
+	powerCuts = flag.Int("cuts", 60, "power cuts of TestPowerCuts")
 	powerSeed = flag.Uint64("cutseed", 0, "seed of TestPowerCuts; 0: by the time")
 )
 
@@ -40,9 +40,6 @@ func TestPowerCutsOfABadDisk(t *testing.T) { cutPower(t, true) }
 
 func cutPower(t *testing.T, bad bool) {
 	cuts, seed := *powerCuts, *powerSeed
-	if testing.Short() {
-		cuts = min(cuts, 60)
-	}
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())
 	}

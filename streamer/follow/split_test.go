@@ -193,7 +193,7 @@ func TestSplitViewOverRestarts(t *testing.T) {
 // TestHonestDisorderIsNoMisbehaviour holds that heads out of order, frontends that lag, lost proofs and restarts are no misbehaviour,
 // and stop no verification.
 func TestHonestDisorderIsNoMisbehaviour(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			each(t, func(t *testing.T, o testlog.Options) { bubble(t, func(r *rig) { honest(r, o, seed) }) })
 		})

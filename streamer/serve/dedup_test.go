@@ -349,8 +349,8 @@ func TestKeysOfTheFirstLine(t *testing.T) {
 	for say, want := range map[string]string{
 		`{"sufix":"a.org"}`:                    `\"sufix\" is not known; did you mean suffix?`,
 		`{"colour":1}`:                         `\"colour\" is not known; known are`,
-		`{"dedup":2}`:                          `parameter dedup is \"2\"; give 1 or 0`,
-		`{"dedup":[1]}`:                        `parameter dedup`,
+		`{"dedup":2}`:                          `dedup in the first line is 2; give 1 or 0`,
+		`{"dedup":[1]}`:                        `dedup in the first line is [1]; give 1 or 0`,
 		`{"dedup":null}`:                       `"heartbeat"`,
 		`{"dedup":true}`:                       `"heartbeat"`,
 		`{"dedup":"0"}`:                        `"heartbeat"`,
