@@ -81,7 +81,7 @@ type shard struct {
 
 	groups map[*publish.Stream]*group // the worker's
 	pace   pace
-	lively int // clients written to in the last passes
+	lively int // clients written to in the last passes, and what else they cost in these terms
 }
 
 // group is the clients of one stream.
@@ -174,8 +174,12 @@ func (s *shard) pass(w *writer) {
 		}
 		s.server.count(stream.Framing, w)
 	}
-	s.noteLively(wrote)
+	s.noteLively(wrote + len(s.groups)/looksPerWrite)
 }
+
+// looksPerWrite is about how many feeds without anything new cost a pass as much as a write does. Ten thousand clients with filters
+// of their own have as many feeds.
+const looksPerWrite = 4
 
 // noteLively notes how many clients a pass has written to: at once where they are fewer, by and by where they are more, as when
 // a heartbeat reaches those who get nothing else.
