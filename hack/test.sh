@@ -17,6 +17,6 @@ export KUBEBUILDER_ASSETS TEST_CRDS
 
 echo "running tests with the race detector"
 status=0
-go test -race -timeout 15m "$@" ./... 2>&1 | grep -v 'no test files' | tee "$log" || status=$?
+go test -race -timeout 15m "$@" ./... 2>&1 | grep --line-buffered -v 'no test files' | tee "$log" || status=$?
 grep -E '^(ok|FAIL|---|panic)' "$log" >"${SUMMARY:-/dev/null}" || true
 exit "$status"
