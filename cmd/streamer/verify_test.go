@@ -13,11 +13,12 @@ import (
 	"github.com/certstream-operator/certstream-operator/internal/testlog"
 )
 
-// TestVerify checks a range of logs that tell the truth, and lie.
-func TestVerify(t *testing.T) {
+// serveHonestAndLiar serves two logs of 100 entries, of which the second one's entry 42 is not the one in its tree.
+func serveHonestAndLiar(t *testing.T) (honest, liar *testlog.Log) {
+	t.Helper()
 	entries := testlog.NewCA("Verify").Pool(120)
-	honest := testlog.New(testlog.Options{Name: "Honest log"})
-	liar := testlog.New(testlog.Options{Name: "Lying log", Static: true})
+	honest = testlog.New(testlog.Options{Name: "Honest log"})
+	liar = testlog.New(testlog.Options{Name: "Lying log", Static: true})
 	for _, l := range []*testlog.Log{honest, liar} {
 		l.Append(entries[:100]...)
 		l.Publish()
@@ -27,7 +28,13 @@ func TestVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.Close()
+	t.Cleanup(server.Close)
+	return honest, liar
+}
+
+// TestVerify checks a range of logs that tell the truth, and lie.
+func TestVerify(t *testing.T) {
+	honest, liar := serveHonestAndLiar(t)
 	path := configFor(t, "", honest, liar)
 	for _, c := range []struct {
 		name string
@@ -53,19 +60,7 @@ func TestVerify(t *testing.T) {
 
 // TestVerifyWithoutKey: whose tree it is cannot be told then, and what can be checked still is.
 func TestVerifyWithoutKey(t *testing.T) {
-	entries := testlog.NewCA("Verify").Pool(120)
-	honest := testlog.New(testlog.Options{Name: "Honest log"})
-	liar := testlog.New(testlog.Options{Name: "Lying log", Static: true})
-	for _, l := range []*testlog.Log{honest, liar} {
-		l.Append(entries[:100]...)
-		l.Publish()
-	}
-	liar.Corrupt(42, entries[110])
-	server, err := testlog.Serve("127.0.0.1:0", nil, honest, liar)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
+	honest, liar := serveHonestAndLiar(t)
 	path := configFor(t, "", honest, liar)
 	text, err := os.ReadFile(path)
 	if err != nil {
